@@ -1,0 +1,1 @@
+"""The outside world: distributors, files, the shop; each behind a port."""

@@ -1,0 +1,1 @@
+"""One folder a distributor: source, rules, calls, sandbox."""

@@ -1,0 +1,1 @@
+"""The shop's side: the control socket."""

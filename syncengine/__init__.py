@@ -1,0 +1,1 @@
+"""The engine: no SQL, no HTTP, no distributor's name."""

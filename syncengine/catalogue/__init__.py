@@ -1,0 +1,1 @@
+"""Frames and what is known of them, to changes."""

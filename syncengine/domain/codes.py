@@ -1,0 +1,181 @@
+"""The ONIX codes the engine decides by, list by list (Issue 75).
+
+Values read from a feed stay plain strings, since every quarter brings codes that no enum knows; a `StrEnum` member equals
+its string, so comparisons are written against these names.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class NotificationType(StrEnum):
+    """List 1: what the sender wants done with the record."""
+
+    EARLY = "01"
+    ADVANCE = "02"
+    CONFIRMED = "03"
+    BLOCK_UPDATE = "04"
+    DELETE = "05"
+    SALE = "08"
+    ACQUISITION = "09"
+    TEST_UPDATE = "88"
+    TEST_RECORD = "89"
+
+
+class ProductIdType(StrEnum):
+    """List 5: the scheme of a product identifier."""
+
+    PROPRIETARY = "01"
+    ISBN_10 = "02"
+    GTIN_13 = "03"
+    DOI = "06"
+    ISBN_13 = "15"
+
+
+class PublishingStatus(StrEnum):
+    """List 64, global, and list 68, per market, as far as they agree."""
+
+    UNSPECIFIED = "00"
+    CANCELLED = "01"
+    FORTHCOMING = "02"
+    POSTPONED = "03"
+    ACTIVE = "04"
+    NO_LONGER_OURS = "05"
+    OUT_OF_STOCK = "06"
+    OUT_OF_PRINT = "07"
+    INACTIVE = "08"
+    UNKNOWN = "09"
+    REMAINDERED = "10"
+    WITHDRAWN = "11"
+    RECALLED = "15"
+    TEMPORARILY_WITHDRAWN = "16"
+    PERMANENTLY_WITHDRAWN = "17"
+
+
+class ProductAvailability(StrEnum):
+    """List 65: what the supplier says."""
+
+    CANCELLED = "01"
+    NOT_YET_AVAILABLE = "10"
+    AWAITING_STOCK = "11"
+    AVAILABLE = "20"
+    IN_STOCK = "21"
+    TO_ORDER = "22"
+    ON_DEMAND = "23"
+    NOT_AVAILABLE = "40"
+    WITHDRAWN = "46"
+    RECALLED = "49"
+
+
+class PublishingDateRole(StrEnum):
+    """List 163: roles of PublishingDate and MarketDate."""
+
+    PUBLICATION = "01"
+    SALES_EMBARGO = "02"
+    ANNOUNCEMENT = "09"
+    TRADE_ANNOUNCEMENT = "10"
+    OUT_OF_PRINT = "13"
+    PRINT_COUNTERPART = "19"
+    PREORDER_EMBARGO = "27"
+
+
+class SupplyDateRole(StrEnum):
+    """List 166: roles of SupplyDate."""
+
+    SALES_EMBARGO = "02"
+    EXPECTED_AVAILABILITY = "08"
+
+
+class PriceDateRole(StrEnum):
+    """List 173: roles of PriceDate."""
+
+    FROM = "14"
+    UNTIL = "15"
+    FROM_UNTIL = "24"
+
+
+class PriceType(StrEnum):
+    """List 58: the retail prices; odd codes of the pairs exclude tax, even codes include it."""
+
+    RRP_EXCLUDING_TAX = "01"
+    RRP_INCLUDING_TAX = "02"
+    FIXED_EXCLUDING_TAX = "03"
+    FIXED_INCLUDING_TAX = "04"
+    AGENCY_EXCLUDING_TAX = "41"
+    AGENCY_INCLUDING_TAX = "42"
+
+
+class PriceQualifier(StrEnum):
+    """List 59: for whom a price is."""
+
+    UNQUALIFIED = "00"
+    CONSUMER = "05"
+
+
+class UnpricedItemType(StrEnum):
+    """List 57: why there is no price."""
+
+    FREE_OF_CHARGE = "01"
+    TO_BE_ANNOUNCED = "02"
+
+
+class SalesRightsType(StrEnum):
+    """List 46: rights in a territory."""
+
+    UNKNOWN = "00"
+    EXCLUSIVE = "01"
+    NON_EXCLUSIVE = "02"
+    NOT_FOR_SALE = "03"
+
+
+class SalesRestrictionType(StrEnum):
+    """List 71: who may not buy, or may buy only."""
+
+    LIBRARIES_ONLY = "06"
+    NOT_TO_LIBRARIES = "09"
+    NONE = "99"
+
+
+class EpubTechnicalProtection(StrEnum):
+    """List 144: the lock on a digital product."""
+
+    NONE = "00"
+    DRM = "01"
+    WATERMARK = "02"
+    ADOBE = "03"
+    LCP = "06"
+
+
+class ProductForm(StrEnum):
+    """List 150: the forms this engine meets."""
+
+    AUDIO_DOWNLOAD = "AJ"
+    DIGITAL = "EA"
+    DIGITAL_DOWNLOAD_AND_ONLINE = "EB"
+    DIGITAL_ONLINE = "EC"
+    DIGITAL_DOWNLOAD = "ED"
+
+
+class ProductFormDetail(StrEnum):
+    """List 175: the file formats."""
+
+    MP3 = "A103"
+    EPUB = "E101"
+    PDF = "E107"
+    MOBI = "E127"
+
+
+class DateFormat(StrEnum):
+    """List 55: how a date is written."""
+
+    DAY = "00"
+    MONTH = "01"
+    WEEK = "02"
+    QUARTER = "03"
+    SEASON = "04"
+    YEAR = "05"
+    DAY_RANGE = "06"
+    TEXT = "12"
+    MINUTE = "13"
+    SECOND = "14"

@@ -1,0 +1,87 @@
+"""Offers: what may be done with a title in a market at an instant, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from syncengine.domain.ids import RecordReference, TitleKey
+from syncengine.domain.territory import Market
+
+
+class OfferState(StrEnum):
+    """The label for people; the planner reads the flags."""
+
+    FOR_SALE = "FOR_SALE"
+    PREORDER = "PREORDER"
+    ANNOUNCED = "ANNOUNCED"
+    NOT_YET = "NOT_YET"
+    UNAVAILABLE = "UNAVAILABLE"
+    WITHDRAWN = "WITHDRAWN"
+    OUT_OF_TERRITORY = "OUT_OF_TERRITORY"
+    UNPRICED = "UNPRICED"
+    REMOVED = "REMOVED"
+    UNKNOWN = "UNKNOWN"
+
+
+class TaxBasis(StrEnum):
+    """Whether an amount includes tax."""
+
+    INCLUDED = "included"
+    EXCLUDED = "excluded"
+
+
+class HeldOrders(StrEnum):
+    """What an offer that accepts no sale means for orders that already wait."""
+
+    KEEP = "keep"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferPrice:
+    """The price in force; `tax_percent` is known where the feed or the settings give a rate for the country."""
+
+    amount: Decimal
+    currency: str
+    type: str
+    tax: TaxBasis
+    tax_percent: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleApplied:
+    """A rule of a contract that took part in the decision: `demarque.9.2.1`, and what it found here."""
+
+    id: str
+    says: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """What may be done with a title in a market at an instant.
+
+    `terms` are the distributor's words that a sale needs besides the price (format, protection, resource id); they are
+    opaque to the engine and given to the calls of the same distributor. `next_change_at` is the next instant at which this
+    offer may differ although nothing is received; `starts_at` the start of sale, past or to come. `check_first` asks for a
+    simulation or a canary before the sales of a release go out in bulk.
+    """
+
+    key: TitleKey
+    market: Market
+    at: datetime
+    state: OfferState
+    record_reference: RecordReference | None = None
+    accepts_orders: bool = False
+    accepts_preorders: bool = False
+    declares_preorders: bool = False
+    held_orders: HeldOrders = HeldOrders.KEEP
+    check_first: bool = False
+    price: OfferPrice | None = None
+    terms: Mapping[str, str] = field(default_factory=dict)
+    starts_at: datetime | None = None
+    next_change_at: datetime | None = None
+    rules: tuple[RuleApplied, ...] = ()

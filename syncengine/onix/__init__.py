@@ -1,0 +1,1 @@
+"""Bytes to frames to products; knows ONIX and nothing of stores."""

@@ -1,0 +1,728 @@
+"""What the engine needs of the world: a clock, sources, rules, calls, a store. No port knows another."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Protocol
+
+from syncengine.domain.change import Change
+from syncengine.domain.delivery import (
+    Entry,
+    Gate,
+    Operation,
+    OperationKind,
+    Receipt,
+    Request,
+    UnknownPolicy,
+    Verdict,
+)
+from syncengine.domain.frame import FrameIndex
+from syncengine.domain.ids import (
+    EntryId,
+    Format,
+    Isbn,
+    OrderId,
+    PassId,
+    RecordId,
+    RecordReference,
+    SourceName,
+    StreamName,
+    TitleKey,
+)
+from syncengine.domain.offer import Offer
+from syncengine.domain.order import Order, OrderEvent, OrderState
+from syncengine.domain.passes import PassMode, PassReport
+from syncengine.domain.product import Product
+from syncengine.domain.territory import Market
+from syncengine.domain.title import Remembered, Title
+from syncengine.settings import SourceSettings
+
+# --- time ---------------------------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """The only source of instants and spans; tests bring one that jumps."""
+
+    def now(self) -> datetime:
+        """The instant, aware, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards; for durations."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait that long; nothing where it is not above 0."""
+        ...
+
+
+class Pace(Protocol):
+    """Rates: every call to a distributor waits here for its turn."""
+
+    async def turn(self, source: SourceName, limit: str) -> None:
+        """Return once a call of that endpoint class may be made, having burned its slot durably."""
+        ...
+
+    def slow_down(self, source: SourceName, limit: str, until: datetime | None) -> None:
+        """The distributor refused the rate: nothing of that class before `until` (none = a default span), then gently."""
+        ...
+
+
+# --- intake -------------------------------------------------------------------------------------------------------------
+
+
+class PartialUpdates(StrEnum):
+    """How a source means notification 04 (design section 5)."""
+
+    MERGE = "merge"
+    WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One ONIX message of a pass: a page or a file.
+
+    `chunks` gives its bytes, decompressed, in pieces of any size, and raises FeedTorn or another SourceFailed where they
+    break off. `cursor` is committed with the last of its records; none leaves the stream's cursor as it is.
+    """
+
+    name: str
+    chunks: AsyncIterator[bytes]
+    cursor: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassEnd:
+    """The source has nothing more: the pass is complete. `cursor` is committed with its end."""
+
+    cursor: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassPlan:
+    """What the next pass of a stream is to be: its mode, and whether it goes on with one that was interrupted."""
+
+    mode: PassMode
+    resumes: bool = False
+
+
+class Source(Protocol):
+    """Reads a distributor's or a folder's ONIX messages."""
+
+    @property
+    def name(self) -> SourceName: ...
+
+    @property
+    def streams(self) -> tuple[StreamName, ...]:
+        """The streams, in the order in which they are read."""
+        ...
+
+    @property
+    def partial_updates(self) -> PartialUpdates: ...
+
+    def is_snapshot(self, stream: StreamName) -> bool:
+        """Whether absence from a complete full pass of the stream means that a record vanished."""
+        ...
+
+    def plan(self, stream: StreamName, cursor: bytes | None, wanted: PassMode | None, now: datetime) -> PassPlan:
+        """Decide the next pass from the committed cursor; `wanted` overrides the mode."""
+        ...
+
+    def read(self, stream: StreamName, plan: PassPlan, cursor: bytes | None) -> AsyncIterator[Part | PassEnd]:
+        """The messages of one pass, the next one fetched while the last is worked on; ends with PassEnd, or raises SourceFailed."""
+        ...
+
+    async def read_one(self, isbn: Isbn) -> Part | None:
+        """The message of a single title as it is now; none where the distributor does not know it or there is no such call."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back connections and files."""
+        ...
+
+
+class Rules(Protocol):
+    """A distributor's conventions: the one place where product facts become an offer. Pure; no clock, no store."""
+
+    @property
+    def version(self) -> str:
+        """Changes when decisions may: every title is then due."""
+        ...
+
+    @property
+    def markets(self) -> tuple[Market, ...]:
+        """The markets the shop serves from this source."""
+        ...
+
+    def identify(self, product: Product) -> tuple[Isbn, Format] | None:
+        """The title a record belongs to; none where it has no usable identifier."""
+        ...
+
+    def offer(self, title: Title, market: Market, at: datetime) -> Offer:
+        """Decide by the contract's tables; total: every input gives an offer."""
+        ...
+
+    def remember(self, remembered: Remembered, old: Product | None, new: Product | None) -> Remembered:
+        """What must be kept of a title's past when `old` gives way to `new` (none = not yet, or no longer, there)."""
+        ...
+
+
+# --- delivery -----------------------------------------------------------------------------------------------------------
+
+
+class Calls(Protocol):
+    """A distributor's API: decided operations to frozen requests, receipts to verdicts. It keeps no state but its session."""
+
+    @property
+    def operations(self) -> frozenset[OperationKind]:
+        """What the distributor has a call for."""
+        ...
+
+    @property
+    def concurrency(self) -> int:
+        """How many calls may be in flight at once."""
+        ...
+
+    def prepare(self, operation: Operation) -> Request:
+        """The request that carries the operation; deterministic. Raises AmountInvalid."""
+        ...
+
+    def prepare_lookup(self, operation: Operation) -> Request:
+        """The request that asks whether the operation took effect; for kinds whose policy is LOOK_UP."""
+        ...
+
+    def unknown_policy(self, kind: OperationKind) -> UnknownPolicy:
+        """What to do when nobody knows whether a call of this kind took effect."""
+        ...
+
+    async def send(self, request: Request) -> Receipt:
+        """Make the call once. Network failures are receipts, never exceptions."""
+        ...
+
+    def read(self, operation: Operation, receipt: Receipt, *, sent_before: bool) -> Verdict:
+        """What the answer means; `sent_before` tells that an earlier request of the same entry may have taken effect."""
+        ...
+
+    def read_lookup(self, operation: Operation, receipt: Receipt) -> Verdict:
+        """ALREADY_DONE, ABSENT, or why it is still unknown."""
+        ...
+
+    async def download_link(self, order: Order) -> str:
+        """A fresh link to the file of a placed order; never stored. Raises SourceFailed, or UsageInvalid where there is none."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give back connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What a store is bound to: a copied or reconfigured store must not sell through another account unasked."""
+
+    kind: str
+    address: str
+    organisation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What a distributor's folder is given to build its parts with."""
+
+    clock: Clock
+    pace: Pace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distributor:
+    """One configured source with everything a distributor's folder offers for it; `calls` is none for plain files."""
+
+    source: Source
+    rules: Rules
+    calls: Calls | None
+    account: Account
+
+
+class DistributorKind(Protocol):
+    """What the `__init__` of a distributor's folder offers: its settings and a way to connect an account."""
+
+    @property
+    def Settings(self) -> type[SourceSettings]:  # noqa: N802 - the name of a class
+        """The keys of `[sources.NAME]` for this kind."""
+        ...
+
+    def connect(self, name: SourceName, settings: SourceSettings, world: World) -> Distributor:
+        """Build the parts for one account; no network yet. Raises SettingsInvalid for a secret that cannot be read."""
+        ...
+
+
+# --- the store ----------------------------------------------------------------------------------------------------------
+
+
+class Urgency(IntEnum):
+    """Who goes first when several wait for the store."""
+
+    DELIVERY = 0
+    COMMAND = 1
+    TRADE = 2
+    INTAKE = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreIdentity:
+    """Given once when a store is made: `seed` for fingerprints (64 bit), `prefix` for references sent to distributors."""
+
+    id: str
+    seed: int
+    prefix: str
+
+
+class RecordStatus(StrEnum):
+    """What the store knows of a record."""
+
+    LIVE = "live"
+    REMOVED = "removed"
+    """Notification 05."""
+    VANISHED = "vanished"
+    """Absent at the end of a complete snapshot pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRecord:
+    """A record as last applied; `body` is its raw frame, or the merged record where block updates were applied."""
+
+    id: RecordId
+    reference: RecordReference
+    stream: StreamName
+    status: RecordStatus
+    fingerprint: bytes | None
+    opening: bytes
+    closing: bytes
+    body: bytes
+    product: Product
+    key: TitleKey | None
+    repeated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordWrite:
+    """One record to apply, or to stage.
+
+    `change` is the line for the change log, none where the content is equal (touched). `fingerprint` is none where no
+    prediction may rest on it. `repeated` flags a reference seen twice in one message.
+    """
+
+    record_id: RecordId | None
+    reference: RecordReference
+    status: RecordStatus
+    fingerprint: bytes | None
+    frame_length: int
+    opening: bytes
+    closing: bytes
+    body: bytes
+    product: Product
+    key: TitleKey | None
+    previous_key: TitleKey | None
+    change: Change | None
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A frame that was set aside: why, where it stood, and its bytes."""
+
+    source: SourceName
+    stream: StreamName
+    part: str
+    reference: RecordReference | None
+    offset: int
+    line: int
+    reason: str
+    body: bytes
+    at: datetime
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamState:
+    """Where a stream stands."""
+
+    cursor: bytes | None = None
+    last_complete_at: datetime | None = None
+    last_full_at: datetime | None = None
+    last_full_records: int | None = None
+    last_message: Mapping[str, str] = field(default_factory=dict)
+    """Per sender, the normalised SentDateTime of the newest message applied."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassState:
+    """A pass that is under way in the store.
+
+    `staged` tells that its changes are kept apart until the guards have judged the whole, `applying` that they have.
+    `high_water` is the highest record id when it began: only older records can vanish.
+    """
+
+    id: PassId
+    source: SourceName
+    stream: StreamName
+    mode: PassMode
+    staged: bool
+    applying: bool
+    high_water: RecordId
+    report: PassReport
+    tallies: Mapping[str, int] = field(default_factory=dict)
+    """What the guards judge, as counted so far."""
+
+
+class Records(Protocol):
+    """Records, their quarantine and their held updates."""
+
+    async def index(self, source: SourceName) -> FrameIndex:
+        """Every live record's frame length and fingerprint, by reference, compactly."""
+        ...
+
+    async def live_count(self, source: SourceName) -> int: ...
+
+    async def known(
+        self, source: SourceName, references: Collection[RecordReference]
+    ) -> Mapping[RecordReference, KnownRecord]:
+        """Those of the references that the store has, whatever their status."""
+        ...
+
+    async def by_id(self, ids: Collection[RecordId]) -> Sequence[KnownRecord]: ...
+
+    async def not_seen(self, state: PassState, seen: Collection[RecordId]) -> Sequence[RecordId]:
+        """The records of the pass's stream that were live when it began, are not in `seen` and were not written since."""
+        ...
+
+    async def write(self, state: PassState, writes: Sequence[RecordWrite], at: datetime) -> None:
+        """Apply: records, the index by title, the change log, due marks of the new and the previous title."""
+        ...
+
+    async def quarantine(self, frames: Sequence[Quarantined]) -> None:
+        """Set aside; the same reference, or the same bytes without one, replaces its older row."""
+        ...
+
+    async def clear_quarantine(self, source: SourceName, references: Collection[RecordReference]) -> None:
+        """A good frame of these references has come."""
+        ...
+
+    async def quarantined(self, source: SourceName | None = None) -> Sequence[Quarantined]: ...
+
+    async def drop_quarantined(self, ids: Collection[int]) -> int: ...
+
+    async def hold(self, frames: Sequence[Quarantined]) -> None:
+        """Keep block updates that have no base; the same bytes are kept once."""
+        ...
+
+
+class Passes(Protocol):
+    """Passes and cursors."""
+
+    async def stream(self, source: SourceName, stream: StreamName) -> StreamState: ...
+
+    async def unfinished(self, source: SourceName, stream: StreamName) -> PassState | None:
+        """The pass that was under way when the process ended, if any."""
+        ...
+
+    async def begin(
+        self, source: SourceName, stream: StreamName, mode: PassMode, *, staged: bool, at: datetime
+    ) -> PassState:
+        """Open a pass; an unfinished one of the stream is given up with all that it staged."""
+        ...
+
+    async def stage(self, state: PassState, writes: Sequence[RecordWrite]) -> None:
+        """Keep apart; a later write of a reference replaces the earlier."""
+        ...
+
+    async def staged(self, state: PassState, limit: int) -> Sequence[RecordWrite]:
+        """The next writes to apply, in order."""
+        ...
+
+    async def unstage(self, state: PassState, references: Collection[RecordReference]) -> None: ...
+
+    async def see(self, state: PassState, ids: Collection[RecordId]) -> None:
+        """Note records as present, in the commit of the page that had them."""
+        ...
+
+    async def seen(self, state: PassState) -> Collection[RecordId]: ...
+
+    async def progress(
+        self,
+        state: PassState,
+        report: PassReport,
+        tallies: Mapping[str, int],
+        *,
+        cursor: bytes | None = None,
+        message: Mapping[str, str] | None = None,
+        applying: bool = False,
+    ) -> None:
+        """Keep the account so far; with a cursor, where reading goes on."""
+        ...
+
+    async def finish(self, state: PassState, report: PassReport, *, cursor: bytes | None, at: datetime) -> None:
+        """Close the pass, complete or not as the report says. A complete one moves the cursor and the stream's marks."""
+        ...
+
+    async def recent(self, limit: int) -> Sequence[tuple[PassReport, datetime | None]]:
+        """The last passes, newest first, with the instant each ended."""
+        ...
+
+    async def has_completed(self, source: SourceName) -> bool:
+        """Whether any pass of the source ever ran to its end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueMark:
+    """A title to be decided again; `position` is the last order already dealt with, `sequence` tells marks of one title apart."""
+
+    key: TitleKey
+    sequence: int
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownOffer:
+    """The last decided offer of a title in a market, as far as a change of it is told."""
+
+    market: str
+    state: str
+    price: str | None
+    starts_at: datetime | None = None
+
+
+class Titles(Protocol):
+    """Titles, what is remembered of them, their due marks and timers."""
+
+    async def read(self, key: TitleKey) -> Sequence[Title]:
+        """The title; with an empty format, every title of the ISBN. Nothing where no record ever named it."""
+        ...
+
+    async def find(self, isbn: Isbn) -> Sequence[TitleKey]:
+        """The titles of every source that carry the ISBN."""
+        ...
+
+    async def remember(self, memories: Mapping[TitleKey, Remembered]) -> None: ...
+
+    async def remembered(self, keys: Collection[TitleKey]) -> Mapping[TitleKey, Remembered]: ...
+
+    async def mark_due(self, keys: Iterable[TitleKey]) -> None:
+        """Ask for a decision; a mark that is being worked on starts over."""
+        ...
+
+    async def mark_source_due(self, source: SourceName) -> None:
+        """Ask for a decision on every title of the source, and on every order that waits for one."""
+        ...
+
+    async def due(self, at: datetime, limit: int) -> Sequence[DueMark]:
+        """Marks, and titles whose next instant has passed (each then gets a mark)."""
+        ...
+
+    async def advance(self, mark: DueMark, position: int | None) -> None:
+        """Move the mark to a position, or clear it (none) unless the title was marked anew since."""
+        ...
+
+    async def known_offers(self, key: TitleKey) -> Mapping[str, KnownOffer]:
+        """By market."""
+        ...
+
+    async def decide(self, key: TitleKey, offers: Sequence[KnownOffer], next_at: datetime | None) -> None:
+        """Keep the decided offers and the next instant at which they change by time alone."""
+        ...
+
+    async def next_at(self) -> datetime | None:
+        """The earliest instant at which a title is due; the past where a mark stands."""
+        ...
+
+
+class ChangeLog(Protocol):
+    """The change log."""
+
+    async def append(self, changes: Sequence[Change]) -> None: ...
+
+    async def since(self, sequence: int, limit: int) -> Sequence[Change]:
+        """The changes after `sequence`, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderQuery:
+    """Which orders to list; an empty field matches all."""
+
+    states: tuple[OrderState, ...] = ()
+    source: SourceName | None = None
+    isbn: Isbn | None = None
+    after: int = 0
+    limit: int = 1000
+
+
+class Orders(Protocol):
+    """The register."""
+
+    async def add(self, orders: Sequence[tuple[Order, OrderEvent]]) -> None:
+        """Take new orders; their ids must be unknown. Marks their titles due."""
+        ...
+
+    async def get(self, ids: Collection[OrderId]) -> Mapping[OrderId, Order]: ...
+
+    async def of_title(
+        self, key: TitleKey, states: Collection[OrderState], *, after: int, limit: int
+    ) -> Sequence[tuple[int, Order]]:
+        """Orders of the title, and orders of its ISBN whose format is open, by position."""
+        ...
+
+    async def list(self, query: OrderQuery) -> Sequence[tuple[int, Order]]: ...
+
+    async def save(self, steps: Sequence[tuple[Order, OrderEvent | None]]) -> None:
+        """Keep orders as they now are, with their history."""
+        ...
+
+    async def history(self, order_id: OrderId) -> Sequence[OrderEvent]: ...
+
+    async def counts(self) -> Mapping[OrderState, int]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEntry:
+    """An entry to be put into the outbox."""
+
+    operation: Operation
+    order_id: OrderId | None
+    gate: str | None
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedReceipt:
+    """A receipt in an entry's history."""
+
+    entry_id: EntryId
+    receipt: Receipt
+    verdict: Verdict
+    request: Request
+
+
+class Outbox(Protocol):
+    """Entries, receipts and gates."""
+
+    async def put(self, entries: Sequence[NewEntry], at: datetime) -> None: ...
+
+    async def recover(self) -> int:
+        """After a start: claimed becomes pending, sent becomes unknown. Returns how many were sent."""
+        ...
+
+    async def claim(self, sources: Collection[SourceName], at: datetime, limit: int) -> Sequence[Entry]:
+        """Take due entries of these sources, unknown ones before new ones, then by priority and age; entries of one order in
+        sequence.
+        """
+        ...
+
+    async def save(self, entry: Entry) -> None:
+        """Keep an entry's state, attempts, request and due instant; a settled one leaves the outbox for its history."""
+        ...
+
+    async def log(self, line: LoggedReceipt) -> None: ...
+
+    async def of_order(self, order_id: OrderId) -> Sequence[Entry]:
+        """Its entries that are not settled."""
+        ...
+
+    async def get(self, entry_id: EntryId) -> Entry | None: ...
+
+    async def parked(self) -> Sequence[Entry]: ...
+
+    async def revoke(self, entry_ids: Collection[EntryId]) -> None:
+        """Take back entries that were never sent."""
+        ...
+
+    async def next_at(self, sources: Collection[SourceName]) -> datetime | None:
+        """The earliest instant at which an entry of these sources is due."""
+        ...
+
+    async def counts(self) -> Mapping[str, int]:
+        """By state; `settled` counts all that ever were."""
+        ...
+
+    async def gates(self, key: TitleKey) -> Mapping[str, Gate]: ...
+
+    async def save_gates(self, gates: Sequence[Gate]) -> None: ...
+
+
+class Controls(Protocol):
+    """What the operator and the service keep beside the data."""
+
+    async def slots(self) -> Mapping[str, float]:
+        """Per rate, the theoretical arrival time of its next call, in seconds of the epoch."""
+        ...
+
+    async def save_slots(self, slots: Mapping[str, float]) -> None: ...
+
+    async def paused(self) -> Mapping[SourceName, str]:
+        """The sources whose delivery rests, with the reason."""
+        ...
+
+    async def pause(self, source: SourceName, reason: str) -> None: ...
+
+    async def resume(self, source: SourceName) -> None: ...
+
+    async def ask_refresh(self, keys: Iterable[TitleKey]) -> None:
+        """Ask intake to read these titles again."""
+        ...
+
+    async def refreshes(self) -> Sequence[TitleKey]: ...
+
+    async def refreshed(self, key: TitleKey) -> None: ...
+
+    async def setting(self, name: str) -> str | None: ...
+
+    async def set_setting(self, name: str, value: str) -> None: ...
+
+
+class Transaction(Protocol):
+    """One critical section of the store: all of it or nothing."""
+
+    @property
+    def records(self) -> Records: ...
+
+    @property
+    def passes(self) -> Passes: ...
+
+    @property
+    def titles(self) -> Titles: ...
+
+    @property
+    def changes(self) -> ChangeLog: ...
+
+    @property
+    def orders(self) -> Orders: ...
+
+    @property
+    def outbox(self) -> Outbox: ...
+
+    @property
+    def controls(self) -> Controls: ...
+
+
+class Store(Protocol):
+    """The durable state of one engine."""
+
+    @property
+    def identity(self) -> StoreIdentity: ...
+
+    def transaction(self, urgency: Urgency) -> AbstractAsyncContextManager[Transaction]:
+        """One critical section. On return it is durable; an exception inside takes it back and passes through. Once entered it
+        is shielded from cancellation at its end, so that it is never half done.
+        """
+        ...
+
+    async def backup(self, path: str) -> None:
+        """Write a consistent copy while the store is in use."""
+        ...
+
+    async def aclose(self) -> None: ...

@@ -1,0 +1,1 @@
+"""Offers, orders and an instant, to order steps."""
