@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from syncengine.domain.change import Change
@@ -39,7 +40,8 @@ from syncengine.domain.passes import PassMode, PassReport
 from syncengine.domain.product import Product
 from syncengine.domain.territory import Market
 from syncengine.domain.title import Remembered, Title
-from syncengine.settings import SourceSettings
+from syncengine.settings import Secret as Secret  # noqa: PLC0414 - adapters know settings by the ports alone
+from syncengine.settings import SourceSettings as SourceSettings  # noqa: PLC0414
 
 # --- time ---------------------------------------------------------------------------------------------------------------
 
@@ -69,6 +71,10 @@ class Pace(Protocol):
 
     def slow_down(self, source: SourceName, limit: str, until: datetime | None) -> None:
         """The distributor refused the rate: nothing of that class before `until` (none = a default span), then gently."""
+        ...
+
+    def estimate(self, source: SourceName, limit: str, count: int) -> float:
+        """How many seconds so many calls of that endpoint class take at its rate."""
         ...
 
 
@@ -231,10 +237,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What a distributor's folder is given to build its parts with."""
+    """What a distributor's folder is given to build its parts with.
+
+    Relative paths in its settings start at `directory`.
+    """
 
     clock: Clock
     pace: Pace
+    directory: Path = Path()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -418,6 +428,10 @@ class Records(Protocol):
 
     async def hold(self, frames: Sequence[Quarantined]) -> None:
         """Keep block updates that have no base; the same bytes are kept once."""
+        ...
+
+    async def held(self, source: SourceName | None = None) -> Sequence[Quarantined]:
+        """What was held, oldest first."""
         ...
 
 
@@ -628,6 +642,10 @@ class Outbox(Protocol):
         ...
 
     async def log(self, line: LoggedReceipt) -> None: ...
+
+    async def receipts(self, entry_id: EntryId) -> Sequence[LoggedReceipt]:
+        """The entry's logged receipts, oldest first; bodies are cut at a bound."""
+        ...
 
     async def of_order(self, order_id: OrderId) -> Sequence[Entry]:
         """Its entries that are not settled."""

@@ -179,3 +179,7 @@ class DateFormat(StrEnum):
     TEXT = "12"
     MINUTE = "13"
     SECOND = "14"
+    HIJRI_DAY = "20"
+    HIJRI_MONTH = "21"
+    HIJRI_YEAR = "25"
+    HIJRI_TEXT = "32"

@@ -8,14 +8,32 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from syncengine.domain.codes import DateFormat
+
 _INSTANT = re.compile(
-    r"(\d{4})-?(\d{2})-?(\d{2})[T ](\d{2}):?(\d{2})(?::?(\d{2})(?:[.,]\d+)?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?",
-    re.IGNORECASE,
+    r"(\d{4})-?(\d{2})-?(\d{2})[T ](\d{2}):?(\d{2})(?::?(\d{2})(?:[.,](\d+))?)?\s*(Z|[+-]\d{2}(?::?\d{2})?)?",
+    re.IGNORECASE | re.ASCII,
 )
-_DAY = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})")
-_MONTH = re.compile(r"(\d{4})-?(\d{2})")
-_YEAR = re.compile(r"\d{4}")
-_DAY_RANGE = re.compile(r"(\d{8})(\d{8})")
+_DAY = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
+_DAY_RANGE = re.compile(r"(\d{8})[-/]?(\d{8})", re.ASCII)
+_PART_OF_YEAR = re.compile(r"(\d{4})-?(\d{1,2})", re.ASCII)
+_YEAR = re.compile(r"\d{4}", re.ASCII)
+
+_UNREADABLE_FORMATS = frozenset(
+    {
+        DateFormat.TEXT,
+        DateFormat.HIJRI_DAY,
+        DateFormat.HIJRI_MONTH,
+        DateFormat.HIJRI_YEAR,
+        DateFormat.HIJRI_TEXT,
+    }
+)
+"""What must never be read by its shape: free text, and another calendar whose years look long past."""
+
+_WIDEST_OFFSET = timedelta(hours=15)
+_DAY_LENGTH = timedelta(days=1)
+_FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
+_LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +41,8 @@ class OnixDate:
     """A date as the feed wrote it: its text, and the code of list 55 that came with it or none.
 
     The text's shape decides how it is read, not the code: real feeds label ISO extended text as format 14
-    (contract demarque 8.1) and eight digits as format 05 (reference/onix.md 2.9).
+    (contract demarque 8.1) and eight digits as format 05 (reference/onix.md 2.9). The code settles only what the shape
+    leaves open (six digits are a month, or a week under code 02) and what is no date of this calendar.
     """
 
     text: str
@@ -34,11 +53,21 @@ class OnixDate:
 
         A date without time starts at local midnight of `zone`; a time without zone is local to `zone`.
         """
-        return _read(self.text, zone)[0]
+        reading = _read(self.text, self.format, zone)
+        return reading.starts_at if reading else None
+
+    def opens_at(self, zone: ZoneInfo) -> datetime | None:
+        """The instant, in UTC, at which a gate that names it is surely open; none where the text is no date.
+
+        That is its first instant, or of a month or longer the start of its last day (reference/onix.md 2.9).
+        """
+        reading = _read(self.text, self.format, zone)
+        return reading.opens_at if reading else None
 
     def ends_at(self, zone: ZoneInfo) -> datetime | None:
         """The first instant after it, in UTC: the next midnight for a day, the instant itself for a date with a time."""
-        return _read(self.text, zone)[1]
+        reading = _read(self.text, self.format, zone)
+        return reading.ends_at if reading else None
 
     @property
     def has_time(self) -> bool:
@@ -47,69 +76,108 @@ class OnixDate:
 
 
 def local_start(moment: datetime, zone: ZoneInfo) -> datetime:
-    """The instant, in UTC, at which a zone's wall clock first shows a naive local time that it will not show again earlier.
+    """The instant, in UTC, that a naive local time of `zone` means for a start or an end.
 
     A time that does not exist starts at the next existing minute; one that occurs twice starts at the second occurrence, so
-    that nothing is sold early (design section 6).
+    that nothing is sold early (design section 6). What lies outside the calendar becomes its first or last instant.
     """
-    late = moment.replace(tzinfo=zone, fold=1)
-    early = moment.replace(tzinfo=zone, fold=0)
-    late_utc, early_utc = late.astimezone(UTC), early.astimezone(UTC)
-    if late_utc.astimezone(zone).replace(tzinfo=None) == moment:
-        return max(late_utc, early_utc)
-    return _end_of_gap(early_utc, late_utc, zone)
+    try:
+        late = moment.replace(tzinfo=zone, fold=1).astimezone(UTC)
+        early = moment.replace(tzinfo=zone, fold=0).astimezone(UTC)
+        if late.astimezone(zone).replace(tzinfo=None) == moment:
+            return late
+    except OverflowError:
+        return _FIRST_INSTANT if moment.year == 1 else _LAST_INSTANT
+    return _end_of_gap(late, early, zone)
 
 
-def _end_of_gap(one: datetime, other: datetime, zone: ZoneInfo) -> datetime:
-    """The instant the clocks jump forward, which lies between the two readings of a missing local time."""
-    low, high = sorted((one, other))
-    before = low.astimezone(zone).utcoffset()
-    while high - low > timedelta(seconds=1):
-        middle = low + (high - low) / 2
-        if middle.astimezone(zone).utcoffset() == before:
-            low = middle
+def _end_of_gap(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:
+    """The instant the clocks jump forward: it lies after the one reading of a missing local time, at or before the other.
+
+    Zones change at whole seconds, which is as near as the search comes.
+    """
+    offset = before.astimezone(zone).utcoffset()
+    while after - before > timedelta(seconds=1):
+        middle = before + (after - before) / 2
+        if middle.astimezone(zone).utcoffset() == offset:
+            before = middle
         else:
-            high = middle
-    return high.replace(microsecond=0)
+            after = middle
+    return after.replace(microsecond=0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    starts_at: datetime
+    opens_at: datetime
+    ends_at: datetime
 
 
 @lru_cache(maxsize=65536)
-def _read(text: str, zone: ZoneInfo) -> tuple[datetime | None, datetime | None]:
+def _read(text: str, form: str | None, zone: ZoneInfo) -> _Reading | None:
     stripped = text.strip()
+    if form in _UNREADABLE_FORMATS:
+        return None
     try:
         if match := _INSTANT.fullmatch(stripped):
             at = _instant(match, zone)
-            return at, at
-        if match := _DAY.fullmatch(stripped):
-            return _days(date(int(match[1]), int(match[2]), int(match[3])), 1, zone)
-        if match := _DAY_RANGE.fullmatch(stripped):
-            return _read(match[1], zone)[0], _read(match[2], zone)[1]
-        if match := _MONTH.fullmatch(stripped):
-            first = date(int(match[1]), int(match[2]), 1)
-            following = (first + timedelta(days=32)).replace(day=1)
-            return _days(first, (following - first).days, zone)
-        if _YEAR.fullmatch(stripped):
-            first = date(int(stripped), 1, 1)
-            return _days(first, (first.replace(year=first.year + 1) - first).days, zone)
+            return _Reading(starts_at=at, opens_at=at, ends_at=at)
+        first, last = _days(stripped, form)
     except (ValueError, OverflowError):
-        pass
-    return None, None
+        return None
+    return _Reading(
+        starts_at=_midnight(first, zone),
+        opens_at=_midnight(last, zone),
+        ends_at=_LAST_INSTANT if last == date.max else _midnight(last + _DAY_LENGTH, zone),
+    )
 
 
 def _instant(match: re.Match[str], zone: ZoneInfo) -> datetime:
-    year, month, day, hour, minute = (int(match[group]) for group in range(1, 6))
-    second = int(match[6] or 0)
-    naive = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - its zone is decided below
-    offset = match[7]
+    year, month, day, hour, minute, second = (int(digits or 0) for digits in match.groups()[:6])
+    microsecond = int((match[7] or "")[:6].ljust(6, "0"))
+    naive = datetime(year, month, day, hour, minute, second, microsecond)  # noqa: DTZ001 - its zone is decided below
+    offset = match[8]
     if not offset:
         return local_start(naive, zone)
     if offset in "Zz":
         return naive.replace(tzinfo=UTC)
-    sign = -1 if offset[0] == "-" else 1
     digits = offset[1:].replace(":", "").ljust(4, "0")
-    return naive.replace(tzinfo=UTC) - sign * timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    shift = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    if shift > _WIDEST_OFFSET or int(digits[2:]) > 59:
+        raise ValueError(f"no zone is {offset} from UTC")
+    return naive.replace(tzinfo=UTC) + (shift if offset[0] == "-" else -shift)
 
 
-def _days(first: date, count: int, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    start = datetime.combine(first, time())
-    return local_start(start, zone), local_start(start + timedelta(days=count), zone)
+def _days(text: str, form: str | None) -> tuple[date, date]:
+    """The first and the last day of a date without time; raises ValueError where the text is none."""
+    if match := _DAY.fullmatch(text):
+        day = date(int(match[1]), int(match[2]), int(match[3]))
+        return day, day
+    if match := _DAY_RANGE.fullmatch(text):
+        first, last = _days(match[1], None)[0], _days(match[2], None)[1]
+        if last < first:
+            raise ValueError(f"{text} ends before it begins")
+        return first, last
+    if match := _PART_OF_YEAR.fullmatch(text):
+        return _part_of_year(int(match[1]), match[2], form)
+    if _YEAR.fullmatch(text):
+        return date(int(text), 1, 1), date(int(text), 12, 31)
+    raise ValueError(f"{text!r} is no date")
+
+
+def _part_of_year(year: int, part: str, form: str | None) -> tuple[date, date]:
+    if form == DateFormat.WEEK and len(part) == 2:
+        return date.fromisocalendar(year, int(part), 1), date.fromisocalendar(year, int(part), 7)
+    if form == DateFormat.QUARTER and len(part) == 1 and 1 <= int(part) <= 4:
+        return date(year, 3 * int(part) - 2, 1), _last_of_month(year, 3 * int(part))
+    if len(part) == 2:
+        return date(year, int(part), 1), _last_of_month(year, int(part))
+    raise ValueError(f"nobody knows which part of {year} {part} is")
+
+
+def _last_of_month(year: int, month: int) -> date:
+    return date(year, 12, 31) if month == 12 else date(year, month + 1, 1) - _DAY_LENGTH
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return local_start(datetime.combine(day, time()), zone)

@@ -175,16 +175,19 @@ class GateState(StrEnum):
     """Whether the sales of a title in a market may go out in bulk (design section 7, release night)."""
 
     PROBING = "probing"
+    """A probe is in the outbox."""
     OPEN = "open"
+    STALE = "stale"
+    """The distributor disputes the facts; the title is read again, then probed again."""
     REFUSED = "refused"
-    """The distributor refused these very facts twice; they wait for other facts or a person."""
+    """The distributor refused these very facts twice; orders go to a person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
     """The release-night gate of one title, market, price and protection.
 
-    An open gate serves every order until `valid_until`; then the next order asks again.
+    An open or refused gate speaks for every order until `valid_until`; then the next order asks again.
     """
 
     id: str

@@ -22,6 +22,8 @@ RecordId = NewType("RecordId", int)
 
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPED_PREFIX = "x--"
+_BLANKS_AND_HYPHENS = re.compile("[\\s\u00ad\u200b-\u200f\u2010-\u2015\u2060\u2212\ufeff-]+")
+_THIRTEEN_DIGITS = re.compile("[0-9]{13}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -42,10 +44,10 @@ class TitleKey:
 def normalise_isbn(text: str) -> Isbn:
     """The ISBN-13 or EAN-13 in its 13 digits; an ISBN-10 is converted.
 
-    Text that is neither is given back stripped of blanks and hyphens: real feeds carry proprietary and wrong numbers, and
-    they stay usable as keys (reference/onix.md 2.17).
+    Text that is neither is given back stripped of blanks and hyphens, whatever their kind: real feeds carry proprietary and
+    wrong numbers, and they stay usable as keys (reference/onix.md 2.17).
     """
-    compact = text.strip().replace("-", "").replace(" ", "").upper()
+    compact = _BLANKS_AND_HYPHENS.sub("", text).upper()
     if len(compact) == 10 and isbn.is_valid(compact):
         return Isbn(isbn.to_isbn13(compact))
     return Isbn(compact)
@@ -53,7 +55,7 @@ def normalise_isbn(text: str) -> Isbn:
 
 def is_valid_isbn(text: str) -> bool:
     """Whether the text is a well-formed EAN-13 with the right check digit (every ISBN-13 is one)."""
-    return bool(len(text) == 13 and ean.is_valid(text))
+    return bool(_THIRTEEN_DIGITS.fullmatch(text) and ean.is_valid(text))
 
 
 def escape_identifier(text: str) -> str:
@@ -66,6 +68,6 @@ def escape_identifier(text: str) -> str:
         return text
     spelled = "".join(
         chr(byte) if chr(byte).isascii() and (chr(byte).isalnum() or byte == ord("-")) else f"_{byte:02X}"
-        for byte in text.encode()
+        for byte in text.encode(errors="surrogatepass")
     )
     return _ESCAPED_PREFIX + spelled

@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from syncengine.errors import AmountInvalid
 
 CENT = Decimal("0.01")
+_LARGEST_EXPONENT = 14
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,19 +25,24 @@ class Money:
 def to_hundredths(amount: Decimal) -> int:
     """The amount times one hundred, exactly (contract demarque 10: always two decimals, whatever the currency).
 
-    Raises AmountInvalid where a hundredth is not enough or the amount is negative or no number.
+    Raises AmountInvalid where a hundredth is not enough, or the amount is negative, no number or beyond all money.
     """
     if not amount.is_finite() or amount < 0:
         raise AmountInvalid(f"{amount} is no amount that can be charged")
-    scaled = amount * 100
-    if scaled != scaled.to_integral_value():
+    if not amount:
+        return 0
+    if amount.adjusted() > _LARGEST_EXPONENT:
+        raise AmountInvalid(f"{amount} is no amount that can be charged")
+    # Integers, for decimal arithmetic rounds to 28 digits without a word.
+    numerator, denominator = amount.as_integer_ratio() if amount >= CENT else (0, 0)
+    if not denominator or numerator * 100 % denominator:
         raise AmountInvalid(f"{amount} has more than two decimals", hint="the feed's price must be corrected")
-    return int(scaled)
+    return numerator * 100 // denominator
 
 
 def from_hundredths(value: int) -> Decimal:
     """1999 is 19.99."""
-    return (Decimal(value) / 100).quantize(CENT)
+    return Decimal(value).scaleb(-2)
 
 
 def without_tax(gross: Decimal, percent: Decimal) -> Decimal:

@@ -139,6 +139,8 @@ class Order:
     price_type: str | None = None
     protection: str | None = None
     declared_customer_id: str | None = None
+    payable: Decimal | None = None
+    """The consumer amount that the shop is to confirm (PAYABLE)."""
     paid_amount: Decimal | None = None
     stale_rounds: int = 0
     cancel_requested: bool = False

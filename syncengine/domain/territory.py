@@ -333,15 +333,22 @@ class Territory:
         A country of which only some regions are named, or one with a region excluded, is not wholly covered and counts as
         not covered: a shop knows its customer's country, not the province.
         """
-        if country in self.countries_excluded or any(
-            r == country or r.startswith(f"{country}-") for r in self.regions_excluded
-        ):
-            return False
-        return country in self.countries()
+        return self._includes(country) and not any(_lies_in(region, country) for region in self.regions_excluded)
+
+    def touches(self, country: str) -> bool:
+        """Whether the country or any region of it belongs to it: where a ban on a part must be read as a ban on the whole."""
+        return self._includes(country) or any(_lies_in(region, country) for region in self.regions_included)
 
     def countries(self) -> frozenset[str]:
         """Every country that is named or lies in a named supra-national region, less those excluded."""
         return _expand(self)
+
+    def _includes(self, country: str) -> bool:
+        if country in self.countries_excluded or country in self.regions_excluded:
+            return False
+        return country in self.countries_included or any(
+            country in _SUPRANATIONAL.get(region, ()) for region in self.regions_included
+        )
 
     @property
     def is_empty(self) -> bool:
@@ -349,12 +356,16 @@ class Territory:
         return not self.countries_included and not self.regions_included
 
 
+def _lies_in(region: str, country: str) -> bool:
+    return region.startswith(f"{country}-")
+
+
+_SUPRANATIONAL = {"WORLD": ISO_COUNTRIES, "ROW": ISO_COUNTRIES, "ECZ": EUROZONE}
+
+
 @lru_cache(maxsize=4096)
 def _expand(territory: Territory) -> frozenset[str]:
     included = set(territory.countries_included)
     for region in territory.regions_included:
-        if region in {"WORLD", "ROW"}:
-            included |= ISO_COUNTRIES
-        elif region == "ECZ":
-            included |= EUROZONE
-    return frozenset(included.difference(territory.countries_excluded))
+        included |= _SUPRANATIONAL.get(region, frozenset())
+    return frozenset(included.difference(territory.countries_excluded, territory.regions_excluded))

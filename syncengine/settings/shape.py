@@ -1,4 +1,4 @@
-"""The settings file: one TOML document, every problem of it reported at once, with its line."""
+"""What the settings file may say: a struct a table, and secrets by reference."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
@@ -14,6 +15,10 @@ from syncengine.domain.delivery import Limit
 from syncengine.domain.order import Payment, PriceRule
 from syncengine.domain.territory import Market
 from syncengine.errors import SettingsInvalid
+
+Percent = Annotated[float, msgspec.Meta(ge=0, le=100)]
+Count = Annotated[int, msgspec.Meta(ge=0)]
+PositiveCount = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Secret:
@@ -42,6 +47,8 @@ class Secret:
             try:
                 if text := Path(file).read_text(encoding="utf-8").strip():
                     return cls(text)
+            except UnicodeDecodeError as error:
+                raise SettingsInvalid(where, [f"the secret file {file} is not UTF-8 text"]) from error
             except OSError as error:
                 raise SettingsInvalid(where, [f"the secret file {file} cannot be read: {error.strerror}"]) from error
             raise SettingsInvalid(where, [f"the secret file {file} is empty"])
@@ -51,8 +58,12 @@ class Secret:
 class SourceSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The keys of `[sources.NAME]` that every kind has; a kind adds its own in a subclass.
 
-    `tax_rates` are percents by country, for prices that must be known with and without tax.
+    `tax_rates` are percents by country, for prices that must be known with and without tax. A kind that sets
+    `endpoint_classes` has the keys of `limits` checked against them. What one key alone cannot tell, a kind checks in
+    `__post_init__` by raising ValueError.
     """
+
+    endpoint_classes: ClassVar[frozenset[str]] = frozenset()
 
     kind: str
     markets: tuple[Market, ...] = ()
@@ -81,21 +92,23 @@ class OrderSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
 class GuardSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """`[guards]`: shares are percents of what was known before the pass; nothing fires below `minimum_records`."""
 
-    minimum_records: int = 20
-    removed_percent: float = 10.0
-    vanished_percent: float = 10.0
-    withdrawn_percent: float = 10.0
-    prices_moved_percent: float = 30.0
-    price_jumps: int = 3
-    shrunk_percent: float = 30.0
+    minimum_records: Count = 20
+    removed_percent: Percent = 10.0
+    vanished_percent: Percent = 10.0
+    withdrawn_percent: Percent = 10.0
+    prices_moved_percent: Percent = 30.0
+    price_jumps: Count = 3
+    shrunk_percent: Percent = 30.0
 
 
 class ServiceSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """`[service]`."""
+    """`[service]`: the two last are the spend guard of each source, off where they are not set; money is by currency."""
 
-    max_passes: int = 2
-    workers: int = 0
-    log: str = "info"
+    max_passes: PositiveCount = 2
+    workers: Count = 0
+    log: Literal["debug", "info", "warning", "error"] = "info"
+    max_orders_per_hour: PositiveCount | None = None
+    max_money_per_hour: Mapping[str, Decimal] = {}
 
 
 class Settings(msgspec.Struct, kw_only=True, frozen=True):

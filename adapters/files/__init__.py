@@ -1,0 +1,5 @@
+"""Plain ONIX files: where they are read from, and the rules for catalogues whose sender published none."""
+
+from adapters.files.source import FileSource, Pick
+
+__all__ = ["FileSource", "Pick"]

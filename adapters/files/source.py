@@ -1,0 +1,143 @@
+"""ONIX files as a source: all that match at the start are one pass."""
+
+from __future__ import annotations
+
+import asyncio
+import glob
+from collections.abc import AsyncGenerator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from adapters.files.archive import Message, messages_in, unreadable
+from syncengine.domain.ids import Isbn, SourceName, StreamName
+from syncengine.domain.passes import PassMode
+from syncengine.errors import InputUnreadable, UsageInvalid
+from syncengine.ports import Part, PartialUpdates, PassEnd, PassPlan
+
+STREAM = StreamName("files")
+
+T = TypeVar("T")
+
+
+class Pick(StrEnum):
+    """Which of the matching files a pass reads."""
+
+    ALL = "all"
+    NEWEST = "newest"
+    """The last by name of each pattern: dated snapshots carry their date in the name."""
+
+
+class FileSource:
+    """Reads ONIX files: plain, gzip, zstd or zip, told by their content.
+
+    Each of `paths` is a path or a pattern. All matches at the start of a pass are read, pattern by pattern in the order
+    given and by name within one; a file that comes later waits for the next pass. In mode full the files together are the
+    whole catalogue, so that absence means a record vanished.
+    """
+
+    def __init__(
+        self,
+        name: SourceName,
+        paths: Sequence[str | Path],
+        *,
+        mode: PassMode = PassMode.DELTA,
+        pick: Pick = Pick.ALL,
+    ) -> None:
+        self._name = name
+        self._paths = tuple(str(path) for path in paths)
+        self._mode = mode
+        self._pick = pick
+        for path in self._paths:
+            if path.lower().startswith(("http://", "https://")):
+                raise UsageInvalid(f"{path} is an address, not a file", hint="fetch it first and name the file")
+
+    @property
+    def name(self) -> SourceName:
+        return self._name
+
+    @property
+    def streams(self) -> tuple[StreamName, ...]:
+        return (STREAM,)
+
+    @property
+    def partial_updates(self) -> PartialUpdates:
+        return PartialUpdates.MERGE
+
+    def is_snapshot(self, stream: StreamName) -> bool:  # noqa: ARG002 - there is one stream
+        return self._mode is PassMode.FULL
+
+    def plan(
+        self,
+        stream: StreamName,  # noqa: ARG002 - there is one stream
+        cursor: bytes | None,  # noqa: ARG002 - a folder has no place to go on from
+        wanted: PassMode | None,
+        now: datetime,  # noqa: ARG002
+    ) -> PassPlan:
+        return PassPlan(mode=wanted or self._mode)
+
+    async def read(
+        self,
+        stream: StreamName,  # noqa: ARG002 - there is one stream
+        plan: PassPlan,  # noqa: ARG002 - the same files in every mode
+        cursor: bytes | None,  # noqa: ARG002
+    ) -> AsyncGenerator[Part | PassEnd, None]:
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="files") as worker:
+            for message in await _in(worker, self._messages):
+                async with aclosing(_chunks(worker, message)) as chunks:
+                    yield Part(name=message.name, chunks=chunks)
+        yield PassEnd(cursor=None)
+
+    async def read_one(self, isbn: Isbn) -> Part | None:  # noqa: ARG002 - files have no single titles
+        return None
+
+    async def aclose(self) -> None:
+        """Nothing stays open between passes."""
+
+    def _messages(self) -> list[Message]:
+        """Every message of the pass; all files are opened once first, so that a missing one stops it before it begins."""
+        return [message for path in self._files() for message in messages_in(path)]
+
+    def _files(self) -> list[Path]:
+        chosen: dict[Path, None] = {}
+        for pattern in self._paths:
+            matches = _matches(pattern)
+            chosen.update(dict.fromkeys(matches[-1:] if self._pick is Pick.NEWEST else matches))
+        return list(chosen)
+
+
+def _matches(pattern: str) -> list[Path]:
+    """The files a path or pattern names, by name; a file whose own name looks like a pattern is itself."""
+    path = Path(pattern)
+    try:
+        if path.exists() or not glob.has_magic(pattern):
+            return [path]
+    except OSError as error:
+        raise unreadable(path, error) from error
+    found = sorted(Path(match) for match in glob.glob(pattern, recursive=True) if Path(match).is_file())  # noqa: PTH207 - Path.glob takes no absolute pattern
+    if not found:
+        raise InputUnreadable(
+            f"no file matches {pattern}", hint="check the pattern; relative ones start at the settings file"
+        )
+    return found
+
+
+async def _chunks(worker: ThreadPoolExecutor, message: Message) -> AsyncGenerator[bytes, None]:
+    """The message's bytes; the next piece is read and unpacked by the worker while the last is worked on."""
+    pieces = message.pieces()
+    coming = worker.submit(next, pieces, None)
+    try:
+        while (piece := await asyncio.wrap_future(coming)) is not None:
+            coming = worker.submit(next, pieces, None)
+            yield piece
+    finally:
+        coming.cancel()
+        await _in(worker, pieces.close)
+
+
+async def _in(worker: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    """Let the worker do it, behind all that it was given before."""
+    return await asyncio.wrap_future(worker.submit(work))

@@ -1,0 +1,1 @@
+"""HTTP towards distributors: one hardened session, the headers it understands, and compressed bytes made plain."""

@@ -1,0 +1,382 @@
+"""One client session for one account: hardened against what servers, proxies and networks do; it raises or reports, never guesses."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+from urllib.parse import urljoin, urlsplit
+
+import aiohttp
+from yarl import URL
+
+from adapters.http.unpack import GzipUnpacker, PlainUnpacker, Unpacker
+from syncengine.domain.delivery import Arrival, Receipt, Request
+from syncengine.errors import FeedTorn, SourceFailed, SourceUnreachable, UsageInvalid
+from syncengine.ports import Clock, Secret
+
+USER_AGENT = "syncengine/0.1"
+LARGEST_PAGE = 64 << 20
+LARGEST_ANSWER = 1 << 20
+
+_KEPT_HEADERS = ("date", "retry-after", "content-type", "link")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long the session waits: for a connection (name, TCP, TLS), for the start of an answer, between two of its pieces.
+
+    `slowest_bytes` must come in every `watch_seconds` of a body, whatever the pieces: a server that drips is cut off.
+    `call_seconds` bounds an API call as a whole.
+    """
+
+    connect_seconds: float = 15.0
+    answer_seconds: float = 120.0
+    silence_seconds: float = 60.0
+    watch_seconds: float = 60.0
+    slowest_bytes: int = 64 << 10
+    call_seconds: float = 60.0
+
+
+class Credentials(Protocol):
+    """Something that proves who asks."""
+
+    def header(self) -> str:
+        """The value of `Authorization`; made for each request, kept nowhere."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """A token (RFC 6750)."""
+
+    token: Secret
+
+    def header(self) -> str:
+        return f"Bearer {self.token.reveal()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Basic:
+    """A user name and a password (RFC 7617)."""
+
+    username: str
+    password: Secret
+
+    def header(self) -> str:
+        pair = f"{self.username}:{self.password.reveal()}".encode()
+        return f"Basic {base64.b64encode(pair).decode('ascii')}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A whole answer: `headers` by lower-case names, `body` unpacked, `url` where it came from after redirects."""
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def base_url_problem(base_url: str, *, allow_loopback_http: bool) -> str | None:
+    """What is wrong with a base address: it must be https, or http to this very machine where that is allowed."""
+    try:
+        parts = urlsplit(base_url)
+        host = parts.hostname if parts.port != 0 else None
+    except ValueError:
+        return f"base_url {base_url!r} is no address; write https://host/path"
+    if parts.scheme not in {"http", "https"} or not host:
+        return f"base_url {base_url!r} is no address; write https://host/path"
+    if parts.username is not None or parts.password is not None:
+        return "base_url carries a user name or password; name them by their own keys"
+    if parts.query or parts.fragment:
+        return f"base_url {base_url!r} has a query or fragment; leave it out"
+    if parts.scheme == "http" and not is_loopback(host):
+        return f"base_url {base_url!r} is not encrypted; write https://"
+    if parts.scheme == "http" and not allow_loopback_http:
+        return f"base_url {base_url!r} is not encrypted; for a stub on this machine set allow_loopback_http = true"
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its very name."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_header_text(text: str) -> bool:
+    """Whether it can stand in a header: a token with a line break in it would be a header of its own."""
+    return text.isascii() and text.isprintable() and " " not in text
+
+
+class HttpSession:
+    """Requests to one base address and nowhere else.
+
+    No cookies, no proxies from the environment, no redirect to another origin, TLS from 1.2 with all checks; the credentials
+    go to the account's own origin only. The library repeats a request on a stale connection for GET alone, never for POST.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        clock: Clock,
+        credentials: Credentials | None = None,
+        allow_loopback_http: bool = False,
+        patience: Patience | None = None,
+        connections: int = 8,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        if problem := base_url_problem(base_url, allow_loopback_http=allow_loopback_http):
+            raise UsageInvalid(problem)
+        self._base_url = base_url.rstrip("/")
+        self._origin = _origin(base_url)
+        self._clock = clock
+        self._credentials = credentials
+        self._patience = patience or Patience()
+        self._connections = connections
+        self._tls = tls
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def base_url(self) -> str:
+        """The address that targets are below."""
+        return self._base_url
+
+    def is_own(self, url: str) -> bool:
+        """Whether an address is of the account's own origin, where its credentials may go."""
+        return _origin(url) == self._origin
+
+    async def fetch(self, address: str, *, maximum: int = LARGEST_PAGE) -> Answer:
+        """GET a page, whole; `address` is a path below the base address, or a full address of the same origin.
+
+        Whatever status the server gives is an answer. Raises SourceUnreachable where none came, FeedTorn where it broke off,
+        SourceFailed where it is too large, no HTTP, or leads to another origin.
+        """
+        url = self._base_url + address if address.startswith("/") else address
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = await self._fetch_once(url, maximum)
+            if answer.status not in _REDIRECTS:
+                return answer
+            url = urljoin(url, answer.headers.get("location", ""))
+        raise SourceFailed(f"{_plain(url)} redirects in circles", hint="check base_url")
+
+    async def call(self, request: Request) -> Receipt:
+        """Make an API call once; what the network does is told by the receipt."""
+        patience = self._patience
+        try:
+            async with asyncio.timeout(patience.call_seconds):
+                url = self._base_url + request.target
+                headers = dict(request.headers)
+                async with self._sent(request.method, url, headers, request.body) as response:
+                    body = await self._body(response, url, LARGEST_ANSWER, cut=True)
+                    kept = {name: text for name, text in _lowered(response).items() if name in _KEPT_HEADERS}
+                    return self._receipt(Arrival.ANSWERED, status=response.status, headers=kept, body=body)
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
+            return self._receipt(Arrival.NOT_SENT, detail=_said(error))
+        except (aiohttp.ClientError, OSError, TimeoutError, SourceFailed) as error:
+            return self._receipt(Arrival.UNKNOWN, detail=_said(error))
+
+    async def aclose(self) -> None:
+        """Close all connections; the next request would open new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _fetch_once(self, url: str, maximum: int) -> Answer:
+        self._check_origin(url)
+        try:
+            async with self._sent("GET", url, {"Accept-Encoding": "gzip"}, b"") as response:
+                headers = _lowered(response)
+                if response.status in _REDIRECTS:
+                    self._check_origin(urljoin(url, headers.get("location", "")), redirected_from=url)
+                    return Answer(url=url, status=response.status, headers=headers, body=b"")
+                body = await self._body(response, url, maximum)
+                return Answer(url=url, status=response.status, headers=headers, body=body)
+        except aiohttp.ClientPayloadError as error:
+            raise _torn(url, _said(error)) from None
+        except aiohttp.ClientResponseError as error:
+            raise SourceFailed(f"{_plain(url)} does not answer in HTTP: {_said(error)}") from None
+        # The library's errors carry the request with its headers, so none of them is chained.
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise SourceUnreachable(
+                f"{_plain(url)} cannot be reached: {_said(error)}",
+                hint="check the network and base_url; what was committed stays, the next pass goes on from there",
+            ) from None
+
+    @asynccontextmanager
+    async def _sent(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """The answer's head, within the time for it; its body is read inside."""
+        own = dict(headers)
+        if self._credentials is not None:
+            own["Authorization"] = self._credentials.header()
+        async with asyncio.timeout(self._patience.answer_seconds):
+            response = await self._opened().request(
+                method, URL(url, encoded=True), headers=own, data=body or None, allow_redirects=False
+            )
+        try:
+            yield response
+        finally:
+            response.release()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(
+                    limit=self._connections + 2, ssl=self._tls or _tls_context(), keepalive_timeout=10, ttl_dns_cache=60
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
+                timeout=aiohttp.ClientTimeout(
+                    total=None,
+                    sock_connect=self._patience.connect_seconds,
+                    sock_read=self._patience.silence_seconds,
+                ),
+                auto_decompress=False,
+                trust_env=False,
+            )
+        return self._session
+
+    async def _body(self, response: aiohttp.ClientResponse, url: str, maximum: int, *, cut: bool = False) -> bytes:
+        """The unpacked body, or its first `maximum` bytes where it may be cut; raises SourceFailed where it may not."""
+        unpacker = _unpacker(response, url)
+        pieces: list[bytes] = []
+        size, ended = 0, False
+        while not ended:
+            packed, ended = await self._batch(response, url)
+            for piece in unpacker.feed(packed):
+                size += len(piece)
+                pieces.append(piece)
+                if size > maximum:
+                    if cut:
+                        return b"".join(pieces)[:maximum]
+                    raise SourceFailed(
+                        f"{_plain(url)} answers with more than {maximum} bytes",
+                        hint="no page of a feed is that large: check base_url",
+                    )
+        unpacker.finish()
+        return b"".join(pieces)
+
+    async def _batch(self, response: aiohttp.ClientResponse, url: str) -> tuple[bytes, bool]:
+        """The next bytes of the body, at least as many as must come in time, and whether they are its last."""
+        patience = self._patience
+        batch = bytearray()
+        try:
+            async with asyncio.timeout(patience.watch_seconds):
+                while len(batch) < patience.slowest_bytes:
+                    piece = await response.content.readany()
+                    if not piece:
+                        return bytes(batch), True
+                    batch += piece
+        except TimeoutError:
+            raise SourceUnreachable(
+                f"{_plain(url)} sends less than {patience.slowest_bytes} bytes in {patience.watch_seconds:g} s",
+                hint="the distributor or the line is too slow now; the next pass goes on from here",
+            ) from None
+        return bytes(batch), False
+
+    def _check_origin(self, url: str, *, redirected_from: str | None = None) -> None:
+        if self.is_own(url):
+            return
+        by = f"{_plain(redirected_from)} redirects" if redirected_from else "a link leads"
+        raise SourceFailed(
+            f"{by} to {_plain(url)}, away from {self._origin}",
+            hint="nothing is sent there; if the platform has moved, change base_url",
+        )
+
+    def _receipt(
+        self,
+        arrival: Arrival,
+        *,
+        status: int = 0,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        detail: str = "",
+    ) -> Receipt:
+        return Receipt(
+            arrival=arrival,
+            at=self._clock.now(),
+            status=status,
+            headers=headers or {},
+            body=body,
+            detail=detail,
+        )
+
+
+def _tls_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _unpacker(response: aiohttp.ClientResponse, url: str) -> Unpacker:
+    coding = response.headers.get("Content-Encoding", "").strip().lower()
+    if coding in {"", "identity"} or response.content_length == 0:
+        return PlainUnpacker()
+    if coding in {"gzip", "x-gzip"}:
+        return GzipUnpacker(_plain(url))
+    raise SourceFailed(f"{_plain(url)} answers packed as {coding!r}, which was not asked for")
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port; empty where the address has none that can be read or carries a user."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    except ValueError:
+        return ""
+    if not parts.hostname or parts.username is not None:
+        return ""
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def _lowered(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """Headers by lower-case names; repeated ones joined, as HTTP means them."""
+    names: Iterable[str] = dict.fromkeys(name.lower() for name in response.headers)
+    return {name: ", ".join(response.headers.getall(name)) for name in names}
+
+
+def _plain(url: str) -> str:
+    """An address as it may stand in a message: no user, no query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{(parts.netloc or '').rpartition('@')[2]}{parts.path}"
+
+
+def _said(error: BaseException) -> str:
+    """What a library's error says, without the request that some of them carry."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return f"the name {error.host} has no address"
+        case aiohttp.ClientConnectorCertificateError():
+            return f"its certificate is not accepted: {error.certificate_error}"
+        case aiohttp.ClientConnectorError():
+            return f"no connection to {error.host}:{error.port}: {error.os_error.strerror or error.os_error}"
+        case aiohttp.ConnectionTimeoutError():
+            return "no connection in time"
+        case aiohttp.ServerDisconnectedError():
+            return "the connection was closed before the answer"
+        case aiohttp.ClientResponseError():
+            return error.message
+        case TimeoutError():
+            return "no answer in time"
+        case SourceFailed():
+            return str(error)
+        case _:
+            return f"{type(error).__name__}: {error}"
+
+
+def _torn(url: str, reason: str) -> FeedTorn:
+    return FeedTorn(f"{_plain(url)} broke off: {reason}", hint="what was whole is kept; the next pass reads the rest")

@@ -1,0 +1,1 @@
+"""What the stub distributors share: one loopback server, a made-up catalogue, fault knobs, a ledger, steering routes."""

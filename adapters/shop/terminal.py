@@ -1,0 +1,276 @@
+"""What people read on a terminal: the documents of the commands as short text and tables, and progress of long work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from syncengine.domain.ids import SourceName
+
+Document = Mapping[str, Any]
+
+_STATE_COLOURS = {
+    "PLACED": "green",
+    "REFUNDED": "green",
+    "FOR_SALE": "green",
+    "PREORDER": "cyan",
+    "WAITING": "cyan",
+    "ATTENTION": "bold red",
+    "REFUSED": "yellow",
+    "WITHDRAWN": "red",
+}
+
+
+def show(command: str, document: Document, console: Console) -> None:
+    """Print a command's document for a person; one without a shape of its own as plain keys and values."""
+    _SHAPES.get(command, _plain)(document, console)
+
+
+def _resync(document: Document, console: Console) -> None:
+    for report in document["passes"]:
+        _pass(report, console)
+    for error in document.get("errors", ()):
+        console.print(f"[bold red]{error['source']}[/]: {escape(error['message'])}")
+        if error["hint"]:
+            console.print(f"  {escape(error['hint'])}")
+    orders = {state: count for state, count in document["orders"].items() if count}
+    if orders:
+        console.print("orders     " + ", ".join(f"{count:,} {_coloured(state)}" for state, count in orders.items()))
+    delivery = document["delivery"]
+    if any(delivery.values()):
+        console.print(
+            f"delivery   {delivery['settled']:,} settled, {delivery['pending']:,} still owed, {delivery['parked']:,} parked"
+        )
+    if orders.get("ATTENTION"):
+        console.print("[bold]next[/]       run.py orders list --state ATTENTION")
+
+
+def _pass(report: Document, console: Console) -> None:
+    end = "complete" if report["complete"] else "[bold red]not complete[/]"
+    console.print(
+        f"[bold]{escape(report['source'])}[/] {report['mode']} pass {end}: {report['records']:,} records, "
+        f"{report['bytes']:,} bytes in {report['seconds']:.1f} s"
+    )
+    names = (
+        "added",
+        "changed",
+        "touched",
+        "removed",
+        "vanished",
+        "unchanged",
+        "held",
+        "ignored",
+        "duplicates",
+        "quarantined",
+    )
+    counts = [f"{report[name]:,} {name}" for name in names if report[name]]
+    console.print("  records  " + (", ".join(counts) or "none"))
+    if report["changes"]:
+        fields = sorted(report["changes"].items(), key=lambda item: -item[1])
+        console.print("  changed  " + ", ".join(f"{field} {count:,}" for field, count in fields))
+    for says in report["warnings"][:10]:
+        console.print(f"  [yellow]warning[/]  {escape(says)}")
+    if len(report["warnings"]) > 10:
+        console.print(f"  … and {len(report['warnings']) - 10} more; --json shows them")
+
+
+def _orders(document: Document, console: Console) -> None:
+    table = _table("order", "state", "title", "market", "amount", "why")
+    for order in document["orders"]:
+        why = " ".join(part for part in (order["reason"], order["note"]) if part)
+        amount = f"{order['amount']} {order['currency']}" if order["amount"] else ""
+        title = f"{order['isbn']} {order['format']}"
+        table.add_row(order["order_id"], _coloured(order["state"]), title, order["market"], amount, escape(why))
+    console.print(table if document["orders"] else "no orders")
+
+
+def _taken(document: Document, console: Console) -> None:
+    states = ", ".join(f"{count:,} {_coloured(state)}" for state, count in document["states"].items())
+    known = f", {document['known']:,} were there already" if document["known"] else ""
+    console.print(f"{document['added']:,} orders taken{known}" + (f": {states}" if states else ""))
+    for says in document["skipped"]:
+        console.print(f"  [yellow]skipped[/]  {escape(says)}")
+    if 0 < len(document["orders"]) <= 5:
+        _orders(document, console)
+
+
+def _order(document: Document, console: Console) -> None:
+    order = document["order"]
+    console.print(f"[bold]{escape(order['order_id'])}[/] is {_coloured(order['state'])} {escape(order['note'] or '')}")
+    for name, value in order.items():
+        if value not in {None, ""} and name not in {"order_id", "state", "note"}:
+            console.print(f"  {name:<18}{escape(str(value))}")
+    table = _table("at", "from", "to", "why")
+    for event in document["history"]:
+        why = " ".join(part for part in (event["reason"], event["note"]) if part)
+        table.add_row(event["at"], event["from"] or "", _coloured(event["to"]), escape(why))
+    console.print(table)
+    for entry in document["owed"]:
+        console.print(f"  owed: {entry['kind']} ({entry['state']}), due {entry['due_at']} {escape(entry['note'])}")
+
+
+def _offers(document: Document, console: Console) -> None:
+    for offer in document["offers"]:
+        price = offer["price"]
+        amount = f" at {price['amount']} {price['currency']} (tax {price['tax']})" if price else ""
+        console.print(
+            f"[bold]{offer['isbn']} {escape(offer['format'])}[/] in {offer['market']}: {_coloured(offer['state'])}{amount}  "
+            f"[dim]{escape(offer['source'])} {escape(offer['record_reference'] or '')}[/]"
+        )
+        if offer["starts_at"]:
+            console.print(f"  sale starts      {offer['starts_at']}")
+        if offer["next_change_at"]:
+            console.print(f"  next changes at  {offer['next_change_at']}")
+        for rule in offer["rules"]:
+            console.print(f"  {rule['id']:<16} {escape(rule['says'])}")
+
+
+def _changes(document: Document, console: Console) -> None:
+    for change in document["changes"]:
+        fields = "; ".join(f"{field['field']} {field['old']} -> {field['new']}" for field in change["fields"])
+        title = f"{change['isbn']} {change['format']}" if change["isbn"] else change["record_reference"]
+        console.print(
+            f"{change['seq']:>7} {change['at']} {change['kind']:<8} {escape(str(title))} {change['market'] or ''} {escape(fields)}"
+        )
+
+
+def _parked(document: Document, console: Console) -> None:
+    if not document["entries"] and not document["records"]:
+        console.print("nothing is parked")
+    if document["entries"]:
+        table = _table("id", "call", "order", "title", "attempts", "why")
+        for entry in document["entries"]:
+            row = (str(entry["id"]), entry["kind"], entry["order_id"] or "", entry["isbn"], str(entry["attempts"]))
+            table.add_row(*row, escape(entry["note"]))
+        console.print(table)
+    if document["records"]:
+        table = _table("id", "record", "where", "why")
+        for row in document["records"]:
+            where = f"{row['part']} line {row['line']}"
+            table.add_row(row["id"], escape(row["record_reference"] or "?"), escape(where), escape(row["reason"]))
+        console.print(table)
+
+
+def _status(document: Document, console: Console) -> None:
+    for source in document["sources"]:
+        ended = [stands["last_complete_at"] or "never" for stands in source["streams"].values()]
+        console.print(
+            f"[bold]{escape(source['source'])}[/]  {source['records']:,} records, last complete pass {', '.join(ended)}"
+        )
+    orders = ", ".join(f"{count:,} {_coloured(state)}" for state, count in document["orders"].items() if count)
+    console.print(f"orders    {orders or 'none'}")
+    owed = ", ".join(f"{count:,} {state}" for state, count in document["delivery"].items() if count)
+    console.print(f"delivery  {owed or 'nothing owed'}")
+    if document["quarantined"]:
+        console.print(f"[yellow]{document['quarantined']:,} records are quarantined[/]: run.py parked list")
+    for name, reason in document["paused"].items():
+        console.print(f"[bold red]{escape(name)} is paused[/]: {escape(reason)}  (run.py resume {escape(name)})")
+    if document["orders"].get("ATTENTION"):
+        console.print("[bold]next[/]      run.py orders list --state ATTENTION")
+
+
+def _plan(document: Document, console: Console) -> None:
+    table = _table("due at", "title", "market", "orders", "price", "amount")
+    for line in document["sales"]:
+        title = f"{line['isbn']} {line['format']}"
+        amount = f"{line['amount']} {line['currency']}"
+        table.add_row(line["due_at"], title, line["market"], f"{line['orders']:,}", line["price"] or "", amount)
+    console.print(table if document["sales"] else "no sale is in sight")
+    for currency, amount in document["totals"].items():
+        console.print(f"total     {amount} {currency}")
+    for source, seconds in document["seconds"].items():
+        console.print(f"{escape(source)}: {seconds:,.0f} s under its limits")
+    if document["without_a_date"]:
+        console.print(f"{document['without_a_date']:,} more orders have no date of sale in sight")
+
+
+def _plain(document: Document, console: Console) -> None:
+    for name, value in document.items():
+        if isinstance(value, Mapping):
+            console.print(f"{name}")
+            for inner, text in value.items():
+                console.print(f"  {inner:<16} {escape(str(text))}")
+        else:
+            console.print(f"{name:<16} {escape(str(value))}")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _coloured(state: str) -> str:
+    colour = _STATE_COLOURS.get(state)
+    return f"[{colour}]{state}[/]" if colour else state
+
+
+_SHAPES: Mapping[str, Callable[[Document, Console], None]] = {
+    "resync": _resync,
+    "orders_take": _taken,
+    "orders_list": _orders,
+    "orders_show": _order,
+    "orders_cancel": _orders,
+    "orders_confirm": _orders,
+    "orders_refund": _orders,
+    "orders_resolve": _orders,
+    "offer": _offers,
+    "changes": _changes,
+    "parked_list": _parked,
+    "status": _status,
+    "plan": _plan,
+}
+
+
+class Bars:
+    """Progress on a terminal: a line a source for reading, one for applying, one for calls."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TextColumn("{task.fields[says]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+        )
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+
+    def __enter__(self) -> Bars:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def reading(self, source: SourceName, part: str, *, bytes_read: int, records: int) -> None:
+        """A part of a pass was read so far."""
+        self._update(source, "reading", completed=bytes_read, total=None, says=f"{records:,} records  {_short(part)}")
+
+    def applying(self, source: SourceName, *, applied: int, total: int) -> None:
+        """Staged changes are being applied."""
+        self._update(source, "applying", completed=applied, total=total, says=f"{applied:,} changes applied")
+
+    def delivered(self, source: SourceName, *, settled: int, open_count: int) -> None:
+        """Calls were settled; so many are still owed."""
+        says = f"{settled:,} calls settled, {open_count:,} owed"
+        self._update(source, "delivering", completed=settled, total=settled + open_count, says=says)
+
+    def _update(self, source: str, work: str, *, completed: int, total: int | None, says: str) -> None:
+        task = self._tasks.get((source, work))
+        if task is None:
+            task = self._progress.add_task(f"{source} {work}", total=total, says="")
+            self._tasks[source, work] = task
+        self._progress.update(task, completed=completed, total=total, says=says)
+
+
+def _short(part: str, width: int = 40) -> str:
+    return part if len(part) <= width else "…" + part[-width + 1 :]

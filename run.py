@@ -1,0 +1,707 @@
+"""The command line: settings, wiring, exit codes. The only place that builds concrete parts."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import pkgutil
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar, cast
+
+import anyio
+import click
+import orjson
+import structlog
+from rich.console import Console
+
+import adapters.distributors
+from adapters.clock import SystemClock
+from adapters.files import FileSource, OnixRules, Pick
+from adapters.sandbox import Sandbox
+from adapters.sandbox.demo import tell_demo
+from adapters.shop.control import ControlServer, ask, socket_path
+from adapters.shop.order_files import COLUMNS, read_orders
+from adapters.shop.terminal import Bars, show
+from state.sqlite import open_store
+from syncengine.delivery.limiter import Limiter
+from syncengine.delivery.spend import SpendGuard
+from syncengine.domain.delivery import Limit
+from syncengine.domain.ids import SourceName
+from syncengine.domain.order import OrderState
+from syncengine.domain.passes import PassMode
+from syncengine.errors import SettingsInvalid, StoreLocked, SyncEngineError, UsageInvalid
+from syncengine.ports import Account, Distributor, DistributorKind, World
+from syncengine.service.daemon import Daemon
+from syncengine.service.desk import Answer, Desk
+from syncengine.service.engine import Engine, Parts
+from syncengine.service.parsers import Parsers
+from syncengine.service.progress import Progress
+from syncengine.settings import (
+    GuardSettings,
+    OrderSettings,
+    ServiceSettings,
+    Settings,
+    SourceSettings,
+    StoreSettings,
+    load,
+)
+
+DEFAULT_CONFIG = "syncengine.toml"
+FILE_SOURCE = SourceName("file")
+"""The source of files that are named on the command line."""
+
+EXIT_INTERNAL = 70
+EXIT_INTERRUPTED = 130
+
+T = TypeVar("T")
+Document = dict[str, Any]
+
+log = structlog.get_logger("run")
+
+
+# --- wiring -------------------------------------------------------------------------------------------------------------
+
+
+def distributor_kinds() -> dict[str, ModuleType]:
+    """Every folder under adapters/distributors, by the name that `kind` takes."""
+    names = [found.name for found in pkgutil.iter_modules(adapters.distributors.__path__)]
+    return {name: importlib.import_module(f"adapters.distributors.{name}") for name in names}
+
+
+def load_settings(path: str | None) -> Settings:
+    """The named file, or the default one; without that, settings that name no source (files can still be read)."""
+    kinds: Mapping[str, type[SourceSettings]] = {name: kind.Settings for name, kind in distributor_kinds().items()}
+    if path is not None or Path(DEFAULT_CONFIG).exists():
+        return load(Path(path or DEFAULT_CONFIG), kinds)
+    return Settings(
+        directory=Path.cwd(),
+        store=StoreSettings(),
+        sources={},
+        orders=OrderSettings(),
+        guards=GuardSettings(),
+        service=ServiceSettings(),
+    )
+
+
+def store_path(settings: Settings) -> Path:
+    """Where the store's file is; relative ones start at the settings file."""
+    scheme, _, path = settings.store.url.partition(":")
+    if scheme != "sqlite" or not path:
+        raise SettingsInvalid(DEFAULT_CONFIG, [f"[store] url {settings.store.url!r}: this build knows sqlite:PATH"])
+    return settings.directory / path
+
+
+def connect_sources(settings: Settings, world: World) -> dict[SourceName, Distributor]:
+    """Build every configured source. Raises SettingsInvalid for a secret that cannot be read."""
+    kinds = cast("dict[str, DistributorKind]", distributor_kinds())
+    return {
+        SourceName(name): kinds[source.kind].connect(SourceName(name), source, world)
+        for name, source in settings.sources.items()
+    }
+
+
+def file_source(paths: Sequence[str], mode: PassMode) -> Distributor:
+    """The source `file`: plain ONIX files, from which nothing can be ordered."""
+    return Distributor(
+        source=FileSource(FILE_SOURCE, paths, mode=mode, pick=Pick.ALL),
+        rules=OnixRules(markets=()),
+        calls=None,
+        account=Account(kind="onix", address="files", organisation=""),
+    )
+
+
+def limits_of(settings: Settings) -> dict[SourceName, dict[str, Limit]]:
+    """Per source, the limits of its kind with those of the settings over them."""
+    return {
+        SourceName(name): {**getattr(type(source), "default_limits", {}), **source.limits}
+        for name, source in settings.sources.items()
+    }
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, *, workers: int | None = None, progress: Progress | None = None
+) -> AsyncIterator[Desk]:
+    """A started engine over the settings' store, with the desk that answers commands."""
+    clock = SystemClock()
+    store = await open_store(store_path(settings), clock=clock)
+    pace = Limiter(limits_of(settings), {}, clock, store)
+    try:
+        distributors = connect_sources(settings, World(clock=clock, pace=pace, directory=settings.directory))
+    except BaseException:
+        await store.aclose()
+        raise
+    service = settings.service
+    engine = Engine(
+        Parts(
+            store=store,
+            clock=clock,
+            pace=pace,
+            distributors=distributors,
+            parsers=Parsers(service.workers if workers is None else workers),
+            orders=settings.orders,
+            guards=settings.guards,
+            max_passes=service.max_passes,
+            spend_guard=SpendGuard(
+                max_orders_per_hour=service.max_orders_per_hour, max_money_per_hour=service.max_money_per_hour
+            ),
+            progress=progress,
+        )
+    )
+    try:
+        engine.add_source(file_source([], PassMode.DELTA))
+        await engine.start()
+        yield Desk(
+            engine, file_source=file_source, order_defaults=(settings.orders.price_rule, settings.orders.payment)
+        )
+    finally:
+        with anyio.CancelScope(shield=True):
+            await engine.aclose()
+
+
+# --- running ------------------------------------------------------------------------------------------------------------
+
+
+def configure_logging(level: str) -> None:
+    """Log lines go to standard error; documents alone go to standard output."""
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
+def run_async(main: Callable[[], Awaitable[T]]) -> T:
+    """Run on uvloop; the first SIGINT or SIGTERM cancels, the second ends the process on the spot."""
+    return anyio.run(_interruptible, main, backend_options={"use_uvloop": True})
+
+
+class Interrupted(Exception):  # noqa: N818
+    """A signal asked the process to stop, and it has stopped in good order."""
+
+
+async def _interruptible(main: Callable[[], Awaitable[T]]) -> T:
+    results: list[T] = []
+    stopped = False
+
+    async def watch(scope: anyio.CancelScope) -> None:
+        nonlocal stopped
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            async for _ in signals:
+                if stopped:
+                    os._exit(EXIT_INTERRUPTED)
+                stopped = True
+                log.info("stopping: calls in flight may end (once more to stop at once)")
+                scope.cancel()
+
+    async with anyio.create_task_group() as tasks:
+        with anyio.CancelScope() as scope:
+            tasks.start_soon(watch, scope)
+            results.append(await main())
+        tasks.cancel_scope.cancel()
+    if not results:
+        raise Interrupted
+    return results[0]
+
+
+async def perform(settings: Settings, command: str, arguments: Document, progress: Progress | None = None) -> Answer:
+    """Carry a command out: by the daemon that owns the store, or here."""
+    answered = await ask(socket_path(store_path(settings)), command, arguments)
+    if answered is not None:
+        return Answer(document=answered[0], exit_code=answered[1])
+    try:
+        async with opened(settings, workers=arguments.get("workers"), progress=progress) as desk:
+            if command == "resync" and arguments.get("deliver", True) and not arguments.get("dry_run"):
+                async with desk.engine.working():
+                    return await desk.answer(command, arguments)
+            return await desk.answer(command, arguments)
+    except StoreLocked:
+        # The owner may have been a daemon that was just about to listen.
+        await anyio.sleep(0.5)
+        answered = await ask(socket_path(store_path(settings)), command, arguments)
+        if answered is None:
+            raise
+        return Answer(document=answered[0], exit_code=answered[1])
+
+
+async def run_daemon(settings: Settings) -> None:
+    """Passes by schedule, trade, delivery and the control socket, until a signal comes."""
+    schedules = {SourceName(name): source.schedule for name, source in settings.sources.items() if source.schedule}
+    async with opened(settings) as desk:
+
+        async def answer(command: str, arguments: Document) -> tuple[Document, int]:
+            given = await desk.answer(command, arguments)
+            return given.document, given.exit_code
+
+        control = ControlServer(socket_path(store_path(settings)), answer)
+        async with desk.engine.working():
+            await control.start()
+            log.info(
+                "daemon started", store=str(store_path(settings)), sources=sorted(settings.sources), pid=os.getpid()
+            )
+            try:
+                await Daemon(desk.engine, schedules).run()
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await control.aclose()
+
+
+# --- the command line ---------------------------------------------------------------------------------------------------
+
+as_json = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+
+
+class Group(click.Group):
+    """Turns every error into a message with a hint and the exit code of design section 10."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own signature
+        """Run, and leave with the right code."""
+        kwargs["standalone_mode"] = False
+        try:
+            code = super().main(*args, **kwargs)
+        except click.exceptions.Abort:
+            code = EXIT_INTERRUPTED
+        except click.ClickException as error:
+            error.show()
+            code = 2
+        except (Interrupted, KeyboardInterrupt):
+            code = EXIT_INTERRUPTED
+        except SyncEngineError as error:
+            _explain(error)
+            code = error.exit_code
+        except BaseExceptionGroup as group:
+            code = _explain_group(group)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(error: SyncEngineError) -> None:
+    click.echo(f"error: {error}", err=True)
+    if error.hint:
+        click.echo(f"  {error.hint}", err=True)
+
+
+def _explain_group(group: BaseExceptionGroup[BaseException]) -> int:
+    """Tasks that ran side by side failed; the first of the engine's own errors speaks for them."""
+    known, other = group.split(SyncEngineError)
+    if other is not None:
+        raise other
+    assert known is not None
+    error: BaseException = known
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, SyncEngineError)
+    _explain(error)
+    return error.exit_code
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--config", "config", metavar="FILE", help=f"The settings file (default {DEFAULT_CONFIG}).")
+@click.pass_context
+def cli(context: click.Context, config: str | None) -> None:
+    """Keeps an e-book shop's catalogue, orders and preorders true to its distributors."""
+    context.obj = config
+    configure_logging("warning")
+
+
+def _settings(context: click.Context) -> Settings:
+    settings = load_settings(context.find_root().obj)
+    configure_logging(settings.service.log)
+    return settings
+
+
+def _give(command: str, answer: Answer, *, json: bool) -> int:
+    if json:
+        sys.stdout.buffer.write(orjson.dumps(answer.document, option=orjson.OPT_APPEND_NEWLINE))
+        sys.stdout.buffer.flush()
+    else:
+        show(command, answer.document, Console())
+    return answer.exit_code
+
+
+def _command(context: click.Context, command: str, arguments: Document, *, json: bool) -> int:
+    """Perform and print. Work that may take long shows its progress on a terminal."""
+    settings = _settings(context)
+    console = Console(stderr=True)
+    with Bars(console) if command == "resync" and console.is_terminal else nullcontext() as bars:
+        answer = run_async(lambda: perform(settings, command, arguments, bars))
+    return _give(command, answer, json=json)
+
+
+@cli.command()
+@click.argument("sources", nargs=-1)
+@click.option("--file", "files", multiple=True, metavar="PATH", help="Read these files, as source `file`.")
+@click.option("--full", "mode", flag_value="full", help="Read everything; what is absent then has vanished.")
+@click.option("--delta", "mode", flag_value="delta", help="Read what changed.")
+@click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
+@click.option("--no-deliver", is_flag=True, help="Do not make the calls that are due.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that parse (0: this one).")
+@click.option("--allow", multiple=True, metavar="GUARD", help="Let a guard through this once.")
+@as_json
+@click.pass_context
+def resync(context: click.Context, **options: Any) -> int:
+    """One pass of the named sources, or of files; then deliver until nothing is due."""
+    if options["files"] and options["sources"]:
+        raise UsageInvalid("name sources or files, not both")
+    arguments = {
+        "sources": list(options["sources"]),
+        "files": [str(Path(path).absolute()) if "://" not in path else path for path in options["files"]],
+        "mode": options["mode"],
+        "dry_run": options["dry_run"],
+        "deliver": not options["no_deliver"],
+        "workers": options["workers"],
+        "allow": list(options["allow"]),
+    }
+    return _command(context, "resync", arguments, json=options["as_json"])
+
+
+@cli.command()
+@click.pass_context
+def daemon(context: click.Context) -> int:
+    """Passes on a schedule, timers, delivery, control socket; SIGTERM drains and stops."""
+    settings = _settings(context)
+    if not settings.sources:
+        raise UsageInvalid(
+            "the settings name no source", hint="add a [sources.NAME]; `run.py sandbox` writes an example"
+        )
+    try:
+        run_async(lambda: run_daemon(settings))
+    except Interrupted:
+        log.info("stopped")
+    return 0
+
+
+@cli.command()
+@click.option("--at", metavar="INSTANT", help="Leave out what is due later.")
+@as_json
+@click.pass_context
+def plan(context: click.Context, at: str | None, *, as_json: bool) -> int:
+    """What would be sent, when, for how much money, and how long it takes under the limits."""
+    return _command(context, "plan", {"at": at}, json=as_json)
+
+
+@cli.command()
+@click.argument("isbn")
+@click.option("--market", required=True, metavar="CA/CAD")
+@click.option("--at", metavar="INSTANT", help="Another instant than now, with its zone.")
+@click.option("--source", metavar="NAME")
+@as_json
+@click.pass_context
+def offer(context: click.Context, isbn: str, **options: Any) -> int:
+    """The offers of a title and the rules that decided them."""
+    arguments = {"isbn": isbn, "market": options["market"], "at": options["at"], "source": options["source"]}
+    return _command(context, "offer", arguments, json=options["as_json"])
+
+
+@cli.command()
+@click.option("--since", type=click.IntRange(0), default=0, metavar="SEQ", help="Only lines after this one.")
+@click.option("--follow", is_flag=True, help="Go on as lines come.")
+@click.pass_context
+def changes(context: click.Context, since: int, *, follow: bool) -> int:
+    """The change log as NDJSON."""
+    settings = _settings(context)
+
+    async def stream() -> int:
+        after = since
+        while True:
+            answer = await perform(settings, "changes", {"since": after, "limit": 1000})
+            lines = answer.document["changes"]
+            for line in lines:
+                sys.stdout.buffer.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+                after = line["seq"]
+            sys.stdout.buffer.flush()
+            if not lines and not follow:
+                return 0
+            if not lines:
+                await anyio.sleep(1)
+
+    return run_async(stream)
+
+
+# --- orders
+
+
+@cli.group()
+def orders() -> None:
+    """The order register."""
+
+
+@orders.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option("--skip-bad", is_flag=True, help="Take the good rows of a file that has bad ones.")
+@as_json
+@click.pass_context
+def import_orders(context: click.Context, path: Path, *, skip_bad: bool, as_json: bool) -> int:
+    """Take an orders file: CSV with a header, or NDJSON. A file imported twice adds nothing."""
+    found = read_orders(path)
+    rows = [{"line": line, "fields": fields} for line, fields in found.rows]
+    arguments = {"rows": rows, "problems": list(found.problems), "skip_bad": skip_bad}
+    return _command(context, "orders_take", arguments, json=as_json)
+
+
+@orders.command("add")
+@as_json
+@click.pass_context
+def add_order(context: click.Context, *, as_json: bool, **fields: str | None) -> int:
+    """Take one order."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return _command(context, "orders_take", {"rows": [{"line": 0, "fields": given}]}, json=as_json)
+
+
+for _column in reversed(COLUMNS):
+    add_order = click.option(f"--{_column.replace('_', '-')}", _column)(add_order)
+
+
+@orders.command("list")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice([state.value for state in OrderState], case_sensitive=False)
+)
+@click.option("--source", metavar="NAME")
+@click.option("--title", "isbn", metavar="ISBN")
+@click.option("--limit", type=click.IntRange(1), default=1000)
+@as_json
+@click.pass_context
+def list_orders(context: click.Context, **options: Any) -> int:
+    """Orders, by state, source or title."""
+    arguments = {name: options[name] for name in ("source", "isbn", "limit")} | {"states": list(options["states"])}
+    return _command(context, "orders_list", arguments, json=options["as_json"])
+
+
+@orders.command("show")
+@click.argument("order_id")
+@as_json
+@click.pass_context
+def show_order(context: click.Context, order_id: str, *, as_json: bool) -> int:
+    """One order with its history and what is owed for it."""
+    return _command(context, "orders_show", {"order_id": order_id}, json=as_json)
+
+
+@orders.command("cancel")
+@click.argument("order_ids", nargs=-1, required=True)
+@as_json
+@click.pass_context
+def cancel_orders(context: click.Context, order_ids: tuple[str, ...], *, as_json: bool) -> int:
+    """Give orders up before they are sold."""
+    return _command(context, "orders_cancel", {"order_ids": list(order_ids)}, json=as_json)
+
+
+@orders.command("confirm")
+@click.argument("order_ids", nargs=-1, required=True)
+@click.option("--amount", help="The amount paid; it must be the amount asked for.")
+@as_json
+@click.pass_context
+def confirm_orders(context: click.Context, order_ids: tuple[str, ...], amount: str | None, *, as_json: bool) -> int:
+    """The customer has paid a PAYABLE order."""
+    return _command(context, "orders_confirm", {"order_ids": list(order_ids), "amount": amount}, json=as_json)
+
+
+@orders.command("refund")
+@click.argument("order_ids", nargs=-1, required=True)
+@click.option("--reason", help="Shown to the publisher.")
+@as_json
+@click.pass_context
+def refund_orders(context: click.Context, order_ids: tuple[str, ...], reason: str | None, *, as_json: bool) -> int:
+    """Ask for sales to be taken back."""
+    return _command(context, "orders_refund", {"order_ids": list(order_ids), "reason": reason}, json=as_json)
+
+
+@orders.command("resolve")
+@click.argument("order_ids", nargs=-1)
+@click.option("--title", metavar="ISBN", help="All orders of a title that are in ATTENTION.")
+@click.option("--retry", is_flag=True, help="Try again.")
+@click.option("--accept-price", metavar="AMOUNT", help="The customer agrees to pay up to this, tax included.")
+@click.option("--placed", metavar="REF", help="The distributor has the sale.")
+@click.option("--cancel", is_flag=True, help="Give it up.")
+@as_json
+@click.pass_context
+def resolve_orders(context: click.Context, order_ids: tuple[str, ...], **options: Any) -> int:
+    """Decide orders that wait for a person."""
+    ways = [name for name in ("retry", "accept_price", "placed", "cancel") if options[name]]
+    if len(ways) != 1:
+        raise UsageInvalid("say one of --retry, --accept-price, --placed, --cancel")
+    if not order_ids and not options["title"]:
+        raise UsageInvalid("no order is named", hint="name order ids, or all of a title with --title ISBN")
+    arguments = {"order_ids": list(order_ids), "title": options["title"], ways[0]: options[ways[0]]}
+    return _command(context, "orders_resolve", arguments, json=options["as_json"])
+
+
+@orders.command("link")
+@click.argument("order_id")
+@as_json
+@click.pass_context
+def link_order(context: click.Context, order_id: str, *, as_json: bool) -> int:
+    """A fresh download link of a placed order; it lives for a minute."""
+    return _command(context, "orders_link", {"order_id": order_id}, json=as_json)
+
+
+# --- what waits for a person
+
+
+@cli.group()
+def parked() -> None:
+    """Calls that were set aside, and quarantined records."""
+
+
+@parked.command("list")
+@as_json
+@click.pass_context
+def list_parked(context: click.Context, *, as_json: bool) -> int:
+    """All of them."""
+    return _command(context, "parked_list", {}, json=as_json)
+
+
+def _parked_command(name: str, says: str) -> None:
+    def act(context: click.Context, entry: str, *, as_json: bool) -> int:
+        return _command(context, f"parked_{name}", {"id": entry}, json=as_json)
+
+    act.__doc__ = says
+    parked.command(name)(click.argument("entry", metavar="ID")(as_json(click.pass_context(act))))
+
+
+_parked_command("show", "One of them, with its bytes.")
+_parked_command("retry", "Take a call up again; one that may have been sent is looked up first.")
+_parked_command("drop", "Give one up; the order of a call stays in ATTENTION until it is resolved.")
+
+
+@cli.command()
+@click.argument("name")
+@click.option("--reason")
+@as_json
+@click.pass_context
+def pause(context: click.Context, name: str, reason: str | None, *, as_json: bool) -> int:
+    """Let the delivery of a source rest."""
+    return _command(context, "pause", {"name": name, "reason": reason}, json=as_json)
+
+
+@cli.command()
+@click.argument("name")
+@as_json
+@click.pass_context
+def resume(context: click.Context, name: str, *, as_json: bool) -> int:
+    """Deliver for a source again."""
+    return _command(context, "resume", {"name": name}, json=as_json)
+
+
+# --- the whole
+
+
+@cli.command()
+@as_json
+@click.pass_context
+def status(context: click.Context, *, as_json: bool) -> int:
+    """How everything stands."""
+    return _command(context, "status", {}, json=as_json)
+
+
+@cli.command()
+@click.argument("path", type=click.Path())
+@as_json
+@click.pass_context
+def backup(context: click.Context, path: str, *, as_json: bool) -> int:
+    """A consistent copy of the store, taken while it is in use."""
+    return _command(context, "backup", {"path": str(Path(path).absolute())}, json=as_json)
+
+
+@cli.command("check-config")
+@as_json
+@click.pass_context
+def check_config(context: click.Context, *, as_json: bool) -> int:
+    """Read the settings and every secret they name; say all that is wrong."""
+    settings = _settings(context)
+    clock = SystemClock()
+    world = World(clock=clock, pace=_NoPace(), directory=settings.directory)
+    connect_sources(settings, world)
+    document = {
+        "store": str(store_path(settings)),
+        "sources": {name: source.kind for name, source in settings.sources.items()},
+    }
+    return _give("check_config", Answer(document=document), json=as_json)
+
+
+@cli.command()
+@as_json
+@click.pass_context
+def doctor(context: click.Context, *, as_json: bool) -> int:
+    """Check settings, store and every account, and say what is wrong with each."""
+    return _command(context, "doctor", {}, json=as_json)
+
+
+# --- trying it out
+
+
+@cli.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: any free one.")
+@click.option("--seed", type=int, default=1)
+@click.option("--titles", type=click.IntRange(1), default=3000)
+@click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), default=Path("var/sandbox"))
+def sandbox(port: int, seed: int, titles: int, directory: Path) -> int:
+    """The stub distributors on loopback, until it is stopped; prints one JSON line with the settings to use."""
+
+    async def serve() -> None:
+        stubs = make_sandbox(seed, titles, directory)
+        url = await stubs.start(port)
+        document = {"settings": str(stubs.settings_path.absolute()), "url": url, **stubs.addresses}
+        sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
+        sys.stdout.buffer.flush()
+        try:
+            await anyio.sleep_forever()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await stubs.stop()
+
+    try:
+        run_async(serve)
+    except Interrupted:
+        return 0
+    return 0
+
+
+def make_sandbox(seed: int, titles: int, directory: Path) -> Sandbox:
+    """The stub of every distributor that has one."""
+    names = [
+        name for name, kind in distributor_kinds().items() if (Path(str(kind.__file__)).parent / "sandbox.py").exists()
+    ]
+    stubs = [importlib.import_module(f"adapters.distributors.{name}.sandbox").STUB for name in names]
+    return Sandbox(seed=seed, titles=titles, directory=directory, stubs=stubs)
+
+
+@cli.command()
+@click.option("--titles", type=click.IntRange(200), default=3000)
+@click.option("--seed", type=int, default=1)
+def demo(titles: int, seed: int) -> int:
+    """The main job in under a minute: catalogue, orders, a release crossed, a refund, a summary."""
+    return run_async(lambda: _demo(titles, seed))
+
+
+async def _demo(titles: int, seed: int) -> int:
+    raise NotImplementedError
+
+
+@cli.command()
+@click.option("--records", type=click.IntRange(100), default=None)
+@click.option("--rounds", type=click.IntRange(1), default=None)
+@as_json
+def bench(records: int | None, rounds: int | None, *, as_json: bool) -> int:
+    """Measure the parse-and-diff hot path; results are ratios within one run."""
+    import bench as harness
+
+    given = {name: value for name, value in (("records", records), ("rounds", rounds)) if value is not None}
+    harness.run(**given, as_json=as_json)
+    return 0
+
+
+if __name__ == "__main__":
+    cli()

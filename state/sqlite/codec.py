@@ -1,0 +1,116 @@
+"""How values of the domain become bytes in a store: msgpack by field name, bodies compressed, instants as numbers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
+
+import msgspec
+import zstandard
+
+from syncengine.domain.change import Change
+from syncengine.domain.delivery import Gate, Operation, Request
+from syncengine.domain.order import Order
+from syncengine.domain.passes import PassReport
+from syncengine.domain.product import Product
+from syncengine.domain.title import Remembered
+from syncengine.errors import StoreFailed
+from syncengine.ports import LoggedReceipt, RecordWrite
+
+ValueT = TypeVar("ValueT")
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_LEVEL = 1
+"""The fastest level: it halves what the next one would save of a frame's size, at a third of its time."""
+
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class _Zstd(threading.local):
+    """Compression contexts are costly to make and must not be shared between threads."""
+
+    def __init__(self) -> None:
+        self.compress = zstandard.ZstdCompressor(level=_LEVEL).compress
+        self.decompress = zstandard.ZstdDecompressor().decompress
+
+
+_zstd = _Zstd()
+
+
+def compress(body: bytes) -> bytes:
+    """The body, smaller."""
+    return _zstd.compress(body)
+
+
+def expand(blob: bytes) -> bytes:
+    """The body as it was given to `compress`; raises StoreFailed for bytes that never were."""
+    try:
+        return _zstd.decompress(blob)
+    except zstandard.ZstdError as error:
+        raise _damaged("body", error) from error
+
+
+class Packed(Generic[ValueT]):
+    """Encodes values of one type. Fields are stored by name: one that was added since takes its default, one that is gone is skipped."""
+
+    def __init__(self, type_: type[ValueT], *, compressed: bool = False) -> None:
+        self._type = type_
+        self._decode = msgspec.msgpack.Decoder(type_).decode
+        self._compressed = compressed
+
+    def pack(self, value: ValueT) -> bytes:
+        """The value as bytes; equal values of one build give equal bytes, unordered sets aside."""
+        packed = _encode(value)
+        return compress(packed) if self._compressed else packed
+
+    def unpack(self, blob: bytes) -> ValueT:
+        """The value; raises StoreFailed where the bytes are damaged or mean no such value."""
+        packed = expand(blob) if self._compressed else blob
+        try:
+            return self._decode(packed)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise _damaged(getattr(self._type, "__name__", str(self._type)), error) from error
+
+
+PRODUCT = Packed(Product, compressed=True)
+RECORD_WRITE = Packed(RecordWrite, compressed=True)
+CHANGE = Packed(Change)
+REMEMBERED = Packed(Remembered)
+REPORT = Packed(PassReport)
+ORDER = Packed(Order)
+OPERATION = Packed(Operation)
+REQUEST = Packed(Request)
+LOGGED_RECEIPT = Packed(LoggedReceipt, compressed=True)
+GATE = Packed(Gate)
+TALLIES: Packed[Mapping[str, int]] = Packed(dict[str, int])
+TEXTS: Packed[Mapping[str, str]] = Packed(dict[str, str])
+
+
+def to_micros(at: datetime) -> int:
+    """Whole microseconds since 1970 UTC, exactly; raises TypeError for an instant without a zone."""
+    return (at - EPOCH) // _MICROSECOND
+
+
+def to_micros_or_none(at: datetime | None) -> int | None:
+    """The same, where there may be none."""
+    return None if at is None else to_micros(at)
+
+
+def from_micros(micros: int) -> datetime:
+    """The instant, in UTC."""
+    return EPOCH + micros * _MICROSECOND
+
+
+def from_micros_or_none(micros: int | None) -> datetime | None:
+    """The same, where there may be none."""
+    return None if micros is None else from_micros(micros)
+
+
+def _damaged(what: str, error: Exception) -> StoreFailed:
+    return StoreFailed(
+        f"a stored {what} cannot be read: {error}",
+        hint="the store is damaged or was written by another version; restore the last backup",
+    )

@@ -1,0 +1,268 @@
+"""What is owed to distributors: entries, their receipts, and the gates of release night."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from state.sqlite.codec import GATE, LOGGED_RECEIPT, OPERATION, REQUEST, from_micros, to_micros
+from state.sqlite.sql import Runs, listed, next_number
+from syncengine.domain.delivery import PRIORITY, Entry, EntryState, Gate
+from syncengine.domain.ids import EntryId, OrderId, SourceName, TitleKey
+from syncengine.errors import StoreFailed
+from syncengine.ports import LoggedReceipt, NewEntry
+
+_BODY_BOUND = 65536
+"""What is kept of a body in the history of receipts; the request that may be repeated stands whole in its entry."""
+
+_PUT = """
+INSERT INTO outbox (source, state, claimed, due_at, priority, order_id, gate, attempts, ever_sent, created_at, note, operation)
+VALUES (?, 'pending', 0, ?, ?, ?, ?, 0, 0, ?, '', ?)
+"""
+_RECOVER_CLAIMED = "UPDATE outbox SET state = 'pending', claimed = 0 WHERE state = 'claimed'"
+_RECOVER_UNKNOWN = "UPDATE outbox SET claimed = 0 WHERE state = 'unknown' AND claimed = 1"
+_RECOVER_SENT = "UPDATE outbox SET state = 'unknown', claimed = 0 WHERE state = 'sent'"
+_READY = """
+SELECT * FROM outbox AS entry INDEXED BY outbox_ready
+WHERE state = :state AND source = :source AND claimed = 0 AND due_at <= :at AND NOT EXISTS (
+    SELECT 1 FROM outbox AS earlier WHERE earlier.order_id = entry.order_id AND earlier.id < entry.id
+)
+ORDER BY priority, id LIMIT :limit
+"""
+_CLAIM = "UPDATE outbox SET claimed = 1, state = CASE state WHEN 'pending' THEN 'claimed' ELSE state END WHERE id = ?"
+_SAVE = """
+UPDATE outbox
+SET state = :state, claimed = :claimed, due_at = :due_at, gate = :gate, attempts = :attempts, ever_sent = :ever_sent,
+    note = :note, request = :request
+WHERE id = :id
+"""
+_TO_HISTORY = "INSERT INTO outbox_history SELECT * FROM outbox WHERE id = ?"
+_LEAVE = "DELETE FROM outbox WHERE id = ?"
+_OF_ORDER = "SELECT * FROM outbox WHERE order_id = ? ORDER BY id"
+_GET = "SELECT * FROM outbox WHERE id = :id UNION ALL SELECT * FROM outbox_history WHERE id = :id"
+_PARKED = "SELECT * FROM outbox WHERE state = 'parked' ORDER BY id"
+_REVOKE = """
+DELETE FROM outbox
+WHERE state IN ('pending', 'claimed') AND ever_sent = 0 AND id IN (SELECT value FROM json_each(?))
+"""
+_NEXT_AT = """
+SELECT due_at FROM outbox AS entry
+WHERE state = ? AND source = ? AND claimed = 0 AND NOT EXISTS (
+    SELECT 1 FROM outbox AS earlier WHERE earlier.order_id = entry.order_id AND earlier.id < entry.id
+)
+ORDER BY due_at LIMIT 1
+"""
+_COUNTS = "SELECT state, count(*) AS number FROM outbox GROUP BY state"
+_SETTLED = "SELECT value FROM counters WHERE name = 'settled'"
+_LOG = "INSERT INTO receipts (entry_id, at, outcome, line) VALUES (?, ?, ?, ?)"
+_RECEIPTS = "SELECT line FROM receipts WHERE entry_id = ? ORDER BY id"
+_GATES = "SELECT id, body FROM gates WHERE source = ? AND isbn = ? AND format = ? ORDER BY id"
+_SAVE_GATE = """
+INSERT INTO gates (id, source, isbn, format, state, body) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET source = excluded.source, isbn = excluded.isbn, format = excluded.format,
+    state = excluded.state, body = excluded.body
+"""
+
+_READY_STATES = (EntryState.UNKNOWN, EntryState.PENDING)
+_IN_HANDS = frozenset({EntryState.CLAIMED, EntryState.SENT})
+
+
+class SqliteOutbox:
+    """ports.Outbox."""
+
+    def __init__(self, section: Runs) -> None:
+        self._section = section
+
+    async def put(self, entries: Sequence[NewEntry], at: datetime) -> None:
+        if entries:
+            await self._section.write(_put, entries, at)
+
+    async def recover(self) -> int:
+        return await self._section.write(_recover)
+
+    async def claim(self, sources: Collection[SourceName], at: datetime, limit: int) -> Sequence[Entry]:
+        entries = await self._section.read(_ready, sources, at, limit)
+        if entries:
+            await self._section.write(_claim, [entry.id for entry in entries])
+        return [
+            replace(entry, state=EntryState.CLAIMED) if entry.state is EntryState.PENDING else entry
+            for entry in entries
+        ]
+
+    async def save(self, entry: Entry) -> None:
+        await self._section.write(_save, entry)
+
+    async def log(self, line: LoggedReceipt) -> None:
+        await self._section.write(_log, line)
+
+    async def receipts(self, entry_id: EntryId) -> Sequence[LoggedReceipt]:
+        return await self._section.read(_receipts, entry_id)
+
+    async def of_order(self, order_id: OrderId) -> Sequence[Entry]:
+        return await self._section.read(_entries, _OF_ORDER, (order_id,))
+
+    async def get(self, entry_id: EntryId) -> Entry | None:
+        return await self._section.read(_get, entry_id)
+
+    async def parked(self) -> Sequence[Entry]:
+        return await self._section.read(_entries, _PARKED, ())
+
+    async def revoke(self, entry_ids: Collection[EntryId]) -> None:
+        if entry_ids:
+            await self._section.write(_revoke, entry_ids)
+
+    async def next_at(self, sources: Collection[SourceName]) -> datetime | None:
+        return await self._section.read(_next_at, sources)
+
+    async def counts(self) -> Mapping[str, int]:
+        return await self._section.read(_counts)
+
+    async def gates(self, key: TitleKey) -> Mapping[str, Gate]:
+        return await self._section.read(_gates, key)
+
+    async def save_gates(self, gates: Sequence[Gate]) -> None:
+        if gates:
+            await self._section.write(_save_gates, gates)
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    return Entry(
+        id=EntryId(row["id"]),
+        operation=OPERATION.unpack(row["operation"]),
+        state=EntryState(row["state"]),
+        order_id=row["order_id"],
+        gate=row["gate"],
+        due_at=from_micros(row["due_at"]),
+        attempts=row["attempts"],
+        request=None if row["request"] is None else REQUEST.unpack(row["request"]),
+        ever_sent=bool(row["ever_sent"]),
+        created_at=from_micros(row["created_at"]),
+        note=row["note"],
+    )
+
+
+def _entries(db: sqlite3.Connection, statement: str, values: tuple[str, ...]) -> list[Entry]:
+    return [_entry(row) for row in db.execute(statement, values)]
+
+
+def _put(db: sqlite3.Connection, entries: Sequence[NewEntry], at: datetime) -> None:
+    created_at = to_micros(at)
+    db.executemany(
+        _PUT,
+        [
+            (
+                entry.operation.key.source,
+                to_micros(entry.due_at),
+                PRIORITY[entry.operation.kind],
+                entry.order_id,
+                entry.gate,
+                created_at,
+                OPERATION.pack(entry.operation),
+            )
+            for entry in entries
+        ],
+    )
+
+
+def _recover(db: sqlite3.Connection) -> int:
+    db.execute(_RECOVER_CLAIMED)
+    db.execute(_RECOVER_UNKNOWN)
+    return db.execute(_RECOVER_SENT).rowcount
+
+
+def _ready(db: sqlite3.Connection, sources: Collection[SourceName], at: datetime, limit: int) -> list[Entry]:
+    """State by state and source by source, so that each query walks its index in order and stops at the limit."""
+    ready: list[Entry] = []
+    for state in _READY_STATES:
+        rows = [
+            row
+            for source in sorted(set(sources))
+            for row in db.execute(
+                _READY,
+                {"state": state.value, "source": source, "at": to_micros(at), "limit": limit - len(ready)},
+            )
+        ]
+        rows.sort(key=lambda row: (row["priority"], row["id"]))
+        ready += [_entry(row) for row in rows[: limit - len(ready)]]
+    return ready
+
+
+def _claim(db: sqlite3.Connection, ids: Sequence[EntryId]) -> None:
+    db.executemany(_CLAIM, [(entry_id,) for entry_id in ids])
+
+
+def _save(db: sqlite3.Connection, entry: Entry) -> None:
+    saved = db.execute(
+        _SAVE,
+        {
+            "id": entry.id,
+            "state": entry.state.value,
+            "claimed": entry.state in _IN_HANDS,
+            "due_at": to_micros(entry.due_at),
+            "gate": entry.gate,
+            "attempts": entry.attempts,
+            "ever_sent": entry.ever_sent,
+            "note": entry.note,
+            "request": None if entry.request is None else REQUEST.pack(entry.request),
+        },
+    ).rowcount
+    if saved != 1:
+        raise StoreFailed(f"entry {entry.id} is not in the outbox any more")
+    if entry.state is EntryState.SETTLED:
+        db.execute(_TO_HISTORY, (entry.id,))
+        db.execute(_LEAVE, (entry.id,))
+        next_number(db, "settled")
+
+
+def _log(db: sqlite3.Connection, line: LoggedReceipt) -> None:
+    kept = replace(
+        line,
+        receipt=replace(line.receipt, body=line.receipt.body[:_BODY_BOUND]),
+        request=replace(line.request, body=line.request.body[:_BODY_BOUND]),
+    )
+    db.execute(_LOG, (line.entry_id, to_micros(line.receipt.at), line.verdict.outcome.value, LOGGED_RECEIPT.pack(kept)))
+
+
+def _receipts(db: sqlite3.Connection, entry_id: EntryId) -> list[LoggedReceipt]:
+    return [LOGGED_RECEIPT.unpack(row["line"]) for row in db.execute(_RECEIPTS, (entry_id,))]
+
+
+def _get(db: sqlite3.Connection, entry_id: EntryId) -> Entry | None:
+    row = db.execute(_GET, {"id": entry_id}).fetchone()
+    return None if row is None else _entry(row)
+
+
+def _revoke(db: sqlite3.Connection, ids: Collection[EntryId]) -> None:
+    db.execute(_REVOKE, (listed(ids),))
+
+
+def _next_at(db: sqlite3.Connection, sources: Collection[SourceName]) -> datetime | None:
+    found = [
+        db.execute(_NEXT_AT, (state.value, source)).fetchone() for state in _READY_STATES for source in set(sources)
+    ]
+    return min((from_micros(row["due_at"]) for row in found if row is not None), default=None)
+
+
+def _counts(db: sqlite3.Connection) -> dict[str, int]:
+    counts = {state.value: 0 for state in EntryState}
+    counts.update({row["state"]: row["number"] for row in db.execute(_COUNTS)})
+    settled = db.execute(_SETTLED).fetchone()
+    counts[EntryState.SETTLED.value] = 0 if settled is None else settled["value"]
+    return counts
+
+
+def _gates(db: sqlite3.Connection, key: TitleKey) -> dict[str, Gate]:
+    rows = db.execute(_GATES, (key.source, key.isbn, key.format))
+    return {row["id"]: GATE.unpack(row["body"]) for row in rows}
+
+
+def _save_gates(db: sqlite3.Connection, gates: Sequence[Gate]) -> None:
+    db.executemany(
+        _SAVE_GATE,
+        [
+            (gate.id, gate.key.source, gate.key.isbn, gate.key.format, gate.state.value, GATE.pack(gate))
+            for gate in gates
+        ],
+    )

@@ -1,0 +1,247 @@
+"""Titles, what is remembered of them, their due marks and timers."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from state.sqlite.codec import PRODUCT, REMEMBERED, from_micros, from_micros_or_none, to_micros, to_micros_or_none
+from state.sqlite.sql import Runs, listed, next_number
+from syncengine.domain.ids import Format, Isbn, SourceName, TitleKey
+from syncengine.domain.order import LIVE_STATES
+from syncengine.domain.title import Remembered, Title
+from syncengine.ports import DueMark, KnownOffer
+
+LONG_PAST = datetime.min.replace(tzinfo=UTC)
+
+_READ = """
+SELECT source, isbn, format, remembered FROM titles
+WHERE source = :source AND isbn = :isbn AND (format = :format OR :format = '') AND is_named = 1
+ORDER BY format
+"""
+_PRODUCTS = """
+SELECT product FROM records JOIN record_facts ON record_id = id
+WHERE source = ? AND isbn = ? AND format = ? AND status = 'live'
+ORDER BY id
+"""
+_FIND = "SELECT source, isbn, format FROM titles WHERE isbn = ? AND is_named = 1 ORDER BY source, format"
+_NAME = """
+INSERT INTO titles (source, isbn, format, is_named) VALUES (?, ?, ?, 1)
+ON CONFLICT (source, isbn, format) DO UPDATE SET is_named = 1 WHERE is_named = 0
+"""
+_REMEMBER = """
+INSERT INTO titles (source, isbn, format, remembered) VALUES (?, ?, ?, ?)
+ON CONFLICT (source, isbn, format) DO UPDATE SET remembered = excluded.remembered
+"""
+_REMEMBERED = "SELECT remembered FROM titles WHERE source = ? AND isbn = ? AND format = ? AND remembered IS NOT NULL"
+
+_MARK = """
+INSERT INTO due_marks (source, isbn, format, sequence, position) VALUES (?, ?, ?, ?, 0)
+ON CONFLICT (source, isbn, format) DO UPDATE SET sequence = excluded.sequence, position = 0
+"""
+_MARK_SOURCE = """
+INSERT INTO due_marks (source, isbn, format, sequence, position)
+SELECT source, isbn, format, :sequence, 0 FROM (
+    SELECT source, isbn, format FROM titles WHERE source = :source
+    UNION
+    SELECT source, isbn, format FROM orders
+    WHERE source = :source AND state IN (SELECT value FROM json_each(:live_states))
+)
+WHERE true
+ON CONFLICT (source, isbn, format) DO UPDATE SET sequence = excluded.sequence, position = 0
+"""
+_MARKS = """
+SELECT source, isbn, format, sequence, position FROM due_marks ORDER BY sequence, source, isbn, format LIMIT ?
+"""
+_PASSED_OF_MARKS = """
+SELECT source, isbn, format FROM titles JOIN (
+    SELECT source, isbn, format FROM due_marks ORDER BY sequence, source, isbn, format LIMIT :limit
+) USING (source, isbn, format)
+WHERE next_at <= :at
+"""
+_PASSED = """
+SELECT source, isbn, format FROM titles
+WHERE next_at <= :at AND NOT EXISTS (
+    SELECT 1 FROM due_marks
+    WHERE due_marks.source = titles.source AND due_marks.isbn = titles.isbn AND due_marks.format = titles.format
+)
+ORDER BY next_at, source, isbn, format LIMIT :limit
+"""
+_STOP_TIMER = "UPDATE titles SET next_at = NULL WHERE source = ? AND isbn = ? AND format = ?"
+_MOVE = "UPDATE due_marks SET position = ? WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
+_CLEAR = "DELETE FROM due_marks WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
+_ANY_MARK = "SELECT EXISTS (SELECT 1 FROM due_marks)"
+_NEXT_TIMER = "SELECT min(next_at) FROM titles WHERE next_at IS NOT NULL"
+
+_OFFERS = (
+    "SELECT market, state, price, starts_at FROM offers WHERE source = ? AND isbn = ? AND format = ? ORDER BY market"
+)
+_FORGET_OFFERS = "DELETE FROM offers WHERE source = ? AND isbn = ? AND format = ?"
+_KEEP_OFFER = "INSERT INTO offers (source, isbn, format, market, state, price, starts_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_SET_TIMER = """
+INSERT INTO titles (source, isbn, format, next_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (source, isbn, format) DO UPDATE SET next_at = excluded.next_at
+"""
+
+
+class SqliteTitles:
+    """ports.Titles."""
+
+    def __init__(self, section: Runs) -> None:
+        self._section = section
+
+    async def read(self, key: TitleKey) -> Sequence[Title]:
+        return await self._section.read(_read, key)
+
+    async def find(self, isbn: Isbn) -> Sequence[TitleKey]:
+        return await self._section.read(_find, isbn)
+
+    async def remember(self, memories: Mapping[TitleKey, Remembered]) -> None:
+        if memories:
+            await self._section.write(_remember, memories)
+
+    async def remembered(self, keys: Collection[TitleKey]) -> Mapping[TitleKey, Remembered]:
+        return await self._section.read(_remembered, keys)
+
+    async def mark_due(self, keys: Iterable[TitleKey]) -> None:
+        if marked := list(keys):
+            await self._section.write(mark_due, marked)
+
+    async def mark_source_due(self, source: SourceName) -> None:
+        await self._section.write(_mark_source_due, source)
+
+    async def due(self, at: datetime, limit: int) -> Sequence[DueMark]:
+        """Marks, then titles whose instant has passed. A title whose instant has passed while its mark was being worked on starts
+        over, so that no order of it keeps a decision of before: decide at `at`, not later.
+        """
+        if passed := await self._section.read(_passed, at, limit):
+            await self._section.write(_timers_to_marks, passed)
+        return await self._section.read(_marks, limit)
+
+    async def advance(self, mark: DueMark, position: int | None) -> None:
+        await self._section.write(_advance, mark, position)
+
+    async def known_offers(self, key: TitleKey) -> Mapping[str, KnownOffer]:
+        return await self._section.read(_known_offers, key)
+
+    async def decide(self, key: TitleKey, offers: Sequence[KnownOffer], next_at: datetime | None) -> None:
+        await self._section.write(_decide, key, offers, next_at)
+
+    async def next_at(self) -> datetime | None:
+        return await self._section.read(_next_at)
+
+
+def columns_of(key: TitleKey) -> tuple[str, str, str]:
+    """The three columns of a title."""
+    return key.source, key.isbn, key.format
+
+
+def name_titles(db: sqlite3.Connection, keys: Iterable[TitleKey]) -> None:
+    """Note that records name these titles."""
+    db.executemany(_NAME, [columns_of(key) for key in keys])
+
+
+def mark_due(db: sqlite3.Connection, keys: Iterable[TitleKey]) -> None:
+    """Mark each title; all get the same sequence, which no earlier mark has."""
+    sequence = next_number(db, "due_sequence")
+    db.executemany(_MARK, [(*columns_of(key), sequence) for key in keys])
+
+
+def _key(row: sqlite3.Row) -> TitleKey:
+    return TitleKey(source=SourceName(row["source"]), isbn=Isbn(row["isbn"]), format=Format(row["format"]))
+
+
+def _read(db: sqlite3.Connection, key: TitleKey) -> list[Title]:
+    return [_title(db, row) for row in db.execute(_READ, _named(key)).fetchall()]
+
+
+def _title(db: sqlite3.Connection, row: sqlite3.Row) -> Title:
+    key = _key(row)
+    records = tuple(PRODUCT.unpack(found["product"]) for found in db.execute(_PRODUCTS, columns_of(key)))
+    remembered = REMEMBERED.unpack(row["remembered"]) if row["remembered"] is not None else Remembered()
+    return Title(key=key, records=records, remembered=remembered, was_removed=not records)
+
+
+def _named(key: TitleKey) -> dict[str, str]:
+    return {"source": key.source, "isbn": key.isbn, "format": key.format}
+
+
+def _find(db: sqlite3.Connection, isbn: Isbn) -> list[TitleKey]:
+    return [_key(row) for row in db.execute(_FIND, (isbn,))]
+
+
+def _remember(db: sqlite3.Connection, memories: Mapping[TitleKey, Remembered]) -> None:
+    db.executemany(_REMEMBER, [(*columns_of(key), REMEMBERED.pack(remembered)) for key, remembered in memories.items()])
+
+
+def _remembered(db: sqlite3.Connection, keys: Collection[TitleKey]) -> dict[TitleKey, Remembered]:
+    found = {}
+    for key in keys:
+        row = db.execute(_REMEMBERED, columns_of(key)).fetchone()
+        if row is not None:
+            found[key] = REMEMBERED.unpack(row["remembered"])
+    return found
+
+
+def _mark_source_due(db: sqlite3.Connection, source: SourceName) -> None:
+    sequence = next_number(db, "due_sequence")
+    db.execute(_MARK_SOURCE, {"source": source, "sequence": sequence, "live_states": listed(sorted(LIVE_STATES))})
+
+
+def _passed(db: sqlite3.Connection, at: datetime, limit: int) -> list[TitleKey]:
+    """Titles whose timer has passed and must become a mark now: those at the head of the marks, and as many as there is room for."""
+    marked = db.execute("SELECT count(*) FROM (SELECT 1 FROM due_marks LIMIT ?)", (limit,)).fetchone()[0]
+    restarted = db.execute(_PASSED_OF_MARKS, {"at": to_micros(at), "limit": limit}).fetchall()
+    passed = db.execute(_PASSED, {"at": to_micros(at), "limit": limit - marked}).fetchall()
+    return [_key(row) for row in restarted + passed]
+
+
+def _timers_to_marks(db: sqlite3.Connection, keys: Sequence[TitleKey]) -> None:
+    mark_due(db, keys)
+    db.executemany(_STOP_TIMER, [columns_of(key) for key in keys])
+
+
+def _marks(db: sqlite3.Connection, limit: int) -> list[DueMark]:
+    return [
+        DueMark(key=_key(row), sequence=row["sequence"], position=row["position"])
+        for row in db.execute(_MARKS, (limit,))
+    ]
+
+
+def _advance(db: sqlite3.Connection, mark: DueMark, position: int | None) -> None:
+    if position is None:
+        db.execute(_CLEAR, (*columns_of(mark.key), mark.sequence))
+    else:
+        db.execute(_MOVE, (position, *columns_of(mark.key), mark.sequence))
+
+
+def _known_offers(db: sqlite3.Connection, key: TitleKey) -> dict[str, KnownOffer]:
+    return {
+        row["market"]: KnownOffer(
+            market=row["market"],
+            state=row["state"],
+            price=row["price"],
+            starts_at=from_micros_or_none(row["starts_at"]),
+        )
+        for row in db.execute(_OFFERS, columns_of(key))
+    }
+
+
+def _decide(db: sqlite3.Connection, key: TitleKey, offers: Sequence[KnownOffer], next_at: datetime | None) -> None:
+    db.execute(_FORGET_OFFERS, columns_of(key))
+    db.executemany(
+        _KEEP_OFFER,
+        [
+            (*columns_of(key), offer.market, offer.state, offer.price, to_micros_or_none(offer.starts_at))
+            for offer in offers
+        ],
+    )
+    db.execute(_SET_TIMER, (*columns_of(key), to_micros_or_none(next_at)))
+
+
+def _next_at(db: sqlite3.Connection) -> datetime | None:
+    if db.execute(_ANY_MARK).fetchone()[0]:
+        return LONG_PAST
+    micros = db.execute(_NEXT_TIMER).fetchone()[0]
+    return None if micros is None else from_micros(micros)

@@ -1,0 +1,208 @@
+"""Block updates: the blocks of a partial record put into the known one (reference/onix.md 2.5)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from lxml import etree
+
+from syncengine.domain.tags import REFERENCE_NAMES, SHORT_TAGS, Block
+from syncengine.errors import RecordInvalid
+
+_BLOCKS = tuple(block for block in Block if block is not Block.RECORD)
+_BLOCK_NAMES = frozenset(block.value for block in _BLOCKS)
+_MANDATORY = frozenset([Block.DESCRIPTIVE_DETAIL, Block.PUBLISHING_DETAIL, Block.PRODUCT_SUPPLY])
+_IDENTIFIER = "ProductIdentifier"
+_SUPPLY_ORDER = {"MarketReference": 0, "Market": 1, "MarketPublishingDetail": 2}
+
+
+def merge(base: bytes, update: bytes) -> bytes:
+    """One `Product` element: the base with the update's blocks in the place of its own, in the base's names and namespace.
+
+    Both are whole, well-formed documents of one record; the bytes are in the base document's encoding, ready to stand between
+    its opening and closing. An update without blocks gives the base back. Raises RecordInvalid.
+    """
+    known, news = _Record.read(base, "the known record"), _Record.read(update, "the block update")
+    if known.reference != news.reference:
+        raise RecordInvalid(f"a block update for {news.reference} cannot be applied to {known.reference}")
+    if news.blocks:
+        names = _Names(known.product, news.product)
+        known.rebuild([*_identifiers(known, news, names), *_merged(known, news, names)])
+    return known.serialised()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Record:
+    """A parsed document with its one record, block by block under the blocks' reference names."""
+
+    root: etree._Element
+    product: etree._Element
+    encoding: str
+    zero: Sequence[etree._Element]
+    blocks: Mapping[str, Sequence[etree._Element]]
+
+    @classmethod
+    def read(cls, document: bytes, what: str) -> _Record:
+        """Parse; raises RecordInvalid naming which of the two it is."""
+        parser = etree.XMLParser(no_network=True, huge_tree=False, remove_comments=True, remove_pis=True)
+        try:
+            root = etree.fromstring(document, parser)
+        except etree.XMLSyntaxError as error:
+            raise RecordInvalid(f"{what} is not well-formed XML: {error.msg}") from error
+        found = [root] if _name(root) == "Product" else [node for node in root if _name(node) == "Product"]
+        if len(found) != 1:
+            raise RecordInvalid(f"{what} has {len(found) or 'no'} Product elements")
+        blocks: defaultdict[str, list[etree._Element]] = defaultdict(list)
+        zero = []
+        for node in found[0]:
+            if _name(node) in _BLOCK_NAMES:
+                blocks[_name(node)].append(node)
+            else:
+                zero.append(node)
+        encoding = root.getroottree().docinfo.encoding or "UTF-8"
+        return cls(root=root, product=found[0], encoding=encoding, zero=zero, blocks=blocks)
+
+    @property
+    def reference(self) -> str | None:
+        return next((_text(node) for node in self.zero if _name(node) == "RecordReference"), None)
+
+    def rebuild(self, children: Sequence[etree._Element]) -> None:
+        """Make these the children of the `Product`, in this order."""
+        for node in list(self.product):
+            self.product.remove(node)
+        self.product.extend(children)
+
+    def serialised(self) -> bytes:
+        """The bytes of the `Product`; namespaces declared around it are not repeated on it."""
+        self.product.tail = None
+        if self.product is self.root:
+            return self._spelled()
+        for node in list(self.root):
+            if node is not self.product:
+                self.root.remove(node)
+        self.root.text = None
+        # The serialiser escapes ">" in attributes, so the first one ends the root's start tag.
+        document = self._spelled()
+        return document[document.index(b">") + 1 : document.rindex(b"</")]
+
+    def _spelled(self) -> bytes:
+        spelled = etree.tostring(self.root, encoding=self.encoding, xml_declaration=False)
+        return spelled if isinstance(spelled, bytes) else spelled.encode(self.encoding)
+
+
+class _Names:
+    """How the update's elements are called in the base: in its namespace, and in its tag style where the styles differ."""
+
+    def __init__(self, base: etree._Element, update: etree._Element) -> None:
+        self._base = base
+        self._namespace = _namespace(base)
+        self._foreign = _namespace(update)
+        self._tags: Mapping[str, str] = {}
+        if _is_short(base) and not _is_short(update):
+            self._tags = SHORT_TAGS
+        elif _is_short(update) and not _is_short(base):
+            self._tags = REFERENCE_NAMES
+
+    def adopt(self, sent: Iterable[etree._Element]) -> list[etree._Element]:
+        """Copies of the update's elements, made inside the base so that they take up its prefixes."""
+        return [self._copy(node, self._base) for node in sent]
+
+    def _copy(self, node: etree._Element, parent: etree._Element) -> etree._Element:
+        twin = etree.SubElement(parent, self._tag(node), {str(name): str(value) for name, value in node.items()})
+        twin.text, twin.tail = node.text, node.tail
+        for child in node:
+            self._copy(child, twin)
+        return twin
+
+    def _tag(self, node: etree._Element) -> str:
+        if _namespace(node) != self._foreign:
+            return node.tag
+        local = _local(node)
+        local = self._tags.get(local, local)
+        return f"{{{self._namespace}}}{local}" if self._namespace else local
+
+
+def _merged(known: _Record, news: _Record, names: _Names) -> list[etree._Element]:
+    """The blocks of the merged record in the order of the XML."""
+    merged: list[etree._Element] = []
+    for block in _BLOCKS:
+        old, new = known.blocks.get(block, ()), news.blocks.get(block, ())
+        if block is Block.PRODUCT_SUPPLY and new:
+            merged.extend(_merged_supplies(old, new, names))
+        elif new:
+            merged.extend(names.adopt(_filled(block, new)))
+        else:
+            merged.extend(old)
+    return merged
+
+
+def _filled(block: Block, sent: Sequence[etree._Element]) -> list[etree._Element]:
+    """The blocks that say something; an empty one removes what was known, where the standard lets it."""
+    filled = [node for node in sent if len(node)]
+    if not filled and block in _MANDATORY:
+        raise RecordInvalid(f"a block update may not empty {block}")
+    return filled
+
+
+def _merged_supplies(
+    old: Sequence[etree._Element], new: Sequence[etree._Element], names: _Names
+) -> list[etree._Element]:
+    """All markets together, unless every composite of both sides names its market."""
+    new = _filled(Block.PRODUCT_SUPPLY, new)
+    if not old or not all(_market(supply) for supply in (*old, *new)):
+        return names.adopt(new)
+    by_market = {_market(supply): supply for supply in old}
+    for supply in new:
+        before, (adopted,) = by_market.get(_market(supply)), names.adopt([supply])
+        by_market[_market(supply)] = adopted if before is None else _merged_supply(before, adopted)
+    return list(by_market.values())
+
+
+def _merged_supply(old: etree._Element, new: etree._Element) -> etree._Element:
+    """The new composite; one without SupplyDetail takes the known ones away and leaves what else is known of the market."""
+    sent = {_name(node) for node in new}
+    if "SupplyDetail" in sent:
+        return new
+    kept = [node for node in old if _name(node) not in sent and _name(node) != "SupplyDetail"]
+    for node in sorted((*new, *kept), key=lambda node: _SUPPLY_ORDER.get(_name(node), len(_SUPPLY_ORDER))):
+        new.append(node)
+    return new
+
+
+def _identifiers(known: _Record, news: _Record, names: _Names) -> list[etree._Element]:
+    """Block zero with the update's identifiers, which are the current ones, in the place of the known."""
+    sent = [node for node in news.zero if _name(node) == _IDENTIFIER]
+    if not sent:
+        return list(known.zero)
+    adopted = names.adopt(sent)
+    places = [index for index, node in enumerate(known.zero) if _name(node) == _IDENTIFIER]
+    kept = [node for node in known.zero if _name(node) != _IDENTIFIER]
+    place = places[0] if places else len(kept)
+    return [*kept[:place], *adopted, *kept[place:]]
+
+
+def _market(supply: etree._Element) -> str:
+    return next((_text(node) for node in supply if _name(node) == "MarketReference"), "")
+
+
+def _text(node: etree._Element) -> str:
+    return "".join(str(part) for part in node.itertext()).strip()
+
+
+def _namespace(node: etree._Element) -> str | None:
+    return etree.QName(node).namespace
+
+
+def _local(node: etree._Element) -> str:
+    return str(etree.QName(node).localname)
+
+
+def _name(node: etree._Element) -> str:
+    local = _local(node)
+    return REFERENCE_NAMES.get(local, local)
+
+
+def _is_short(product: etree._Element) -> bool:
+    return _local(product) == SHORT_TAGS["Product"]

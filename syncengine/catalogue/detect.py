@@ -1,0 +1,384 @@
+"""Which fields of a record differ, told in lines that a shop can act on.
+
+A field is a set of lines: `price` has one for every price, `market_status` one for every market. Lines that both sides have
+are no change; the others are paired by what they are about, so that a changed line is told with its old and its new value.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from syncengine.domain.change import FieldChange
+from syncengine.domain.product import DatedRole, Price, Product, ProductSupply, SupplyDetail, Tax
+from syncengine.domain.tags import Block
+from syncengine.domain.territory import Territory
+
+_SHOWN_CODES = 4
+_SHOWN_CHARACTERS = 200
+
+
+class Line(NamedTuple):
+    """One fact of a field.
+
+    `fact` decides equality, `key` what the line is about, `family` what it is about more loosely; `territory` is where it holds.
+    """
+
+    fact: Hashable
+    text: str
+    key: Hashable = ()
+    family: Hashable = None
+    territory: Territory | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Field:
+    name: str
+    block: Block
+    lines: Callable[[Product], Iterable[Line]]
+
+
+def field_changes(old: Product, new: Product, changed_blocks: Collection[str]) -> tuple[FieldChange, ...]:
+    """The changed fields in the order of the record.
+
+    A block among `changed_blocks` whose facts are all the same, and facts that differ in no line, give one change named after
+    the block, without values.
+    """
+    changes: list[FieldChange] = []
+    told: set[str] = set()
+    same_supplies = old.supplies == new.supplies
+    for field in _FIELDS:
+        if field.block is Block.PRODUCT_SUPPLY and same_supplies:
+            continue
+        for change in _changes(field, old, new):
+            changes.append(change)
+            told.add(field.block.word)
+    silent = [block.word for block in Block if block.word in changed_blocks and block.word not in told]
+    if not changes and not silent and _settled(old) != _settled(new):
+        silent = [Block.PRODUCT_SUPPLY.word]
+    return (*changes, *(FieldChange(field=word, old=None, new=None) for word in silent))
+
+
+def _changes(field: _Field, old: Product, new: Product) -> Iterator[FieldChange]:
+    before, after = list(field.lines(old)), list(field.lines(new))
+    gone, come = _without(before, after), _without(after, before)
+    pairs = _paired(gone, come, _key) + _paired(gone, come, _family)
+    for one, other in pairs:
+        yield FieldChange(field=field.name, old=_short(one.text), new=_short(other.text + _moved(one, other)))
+    yield from (FieldChange(field=field.name, old=_short(line.text), new=None) for line in gone)
+    yield from (FieldChange(field=field.name, old=None, new=_short(line.text)) for line in come)
+
+
+def _without(lines: Sequence[Line], others: Iterable[Line]) -> list[Line]:
+    """The lines whose facts the others lack; one said twice counts twice."""
+    said = Counter(line.fact for line in others)
+    left = []
+    for line in lines:
+        if said[line.fact] > 0:
+            said[line.fact] -= 1
+        else:
+            left.append(line)
+    return left
+
+
+def _paired(gone: list[Line], come: list[Line], about: Callable[[Line], Hashable]) -> list[tuple[Line, Line]]:
+    """Take out of both sides, in order, the lines that are about the same."""
+    waiting: defaultdict[Hashable, deque[int]] = defaultdict(deque)
+    for index, line in enumerate(come):
+        waiting[about(line)].append(index)
+    matched = [(index, waiting[about(line)].popleft()) for index, line in enumerate(gone) if waiting[about(line)]]
+    pairs = [(gone[before], come[after]) for before, after in matched]
+    _drop(gone, {before for before, _ in matched})
+    _drop(come, {after for _, after in matched})
+    return pairs
+
+
+def _drop(lines: list[Line], indexes: Collection[int]) -> None:
+    lines[:] = [line for index, line in enumerate(lines) if index not in indexes]
+
+
+def _key(line: Line) -> Hashable:
+    return line.key
+
+
+def _family(line: Line) -> Hashable:
+    return line.key if line.family is None else line.family
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[: _SHOWN_CHARACTERS - 1]}…"
+
+
+def _moved(before: Line, after: Line) -> str:
+    """What came into and left a territory too long to be shown."""
+    if before.territory is None or after.territory is None or before.territory == after.territory:
+        return ""
+    if max(_length(before.territory), _length(after.territory)) <= _SHOWN_CODES:
+        return ""
+    (old_in, old_out), (new_in, new_out) = _code_sets(before.territory), _code_sets(after.territory)
+    came, left = (new_in - old_in) | (old_out - new_out), (old_in - new_in) | (new_out - old_out)
+    return f" ({_codes([f'+{code}' for code in sorted(came)] + [f'-{code}' for code in sorted(left)])})"
+
+
+def _code_sets(territory: Territory) -> tuple[set[str], set[str]]:
+    return (
+        {*territory.countries_included, *territory.regions_included},
+        {*territory.countries_excluded, *territory.regions_excluded},
+    )
+
+
+def _length(territory: Territory) -> int:
+    return max(map(len, _code_sets(territory)))
+
+
+# --- how things are written --------------------------------------------------------------------------------------------
+
+
+def _codes(codes: Sequence[str]) -> str:
+    if len(codes) <= _SHOWN_CODES:
+        return " ".join(codes)
+    return f"{' '.join(codes[: _SHOWN_CODES - 1])} … {len(codes)}"
+
+
+def _area(territory: Territory) -> str:
+    included = _codes((*territory.regions_included, *territory.countries_included))
+    excluded = _codes((*territory.regions_excluded, *territory.countries_excluded))
+    return f"{included} without {excluded}" if excluded else included
+
+
+def _areas(territories: Iterable[Territory]) -> str:
+    return " + ".join(_area(territory) for territory in territories)
+
+
+def _date(dated: DatedRole) -> str:
+    return f"{dated.role} {dated.date.text}"
+
+
+def _words(*parts: str | None) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _price_date(dated: DatedRole) -> str:
+    words = {"14": "from", "15": "until", "24": "in"}
+    return f"{words.get(dated.role, dated.role)} {dated.date.text}"
+
+
+def _tax(tax: Tax) -> str:
+    percent = f"{tax.rate_percent} %" if tax.rate_percent is not None else None
+    amount = f"{tax.tax_amount} of {tax.taxable_amount}" if tax.tax_amount is not None else None
+    return _words("tax", tax.type, tax.rate_code, percent, amount)
+
+
+def _price(price: Price, where: str) -> str:
+    place = f"{where}/{price.currency}" if where and price.currency else where or price.currency
+    return _words(
+        place,
+        price.type,
+        f"for {price.qualifier}" if price.qualifier else None,
+        str(price.amount) if price.amount is not None else None,
+        f"unpriced {price.unpriced}" if price.unpriced else None,
+        *(_price_date(dated) for dated in price.dates),
+        f"status {price.status}" if price.status else None,
+        *(_tax(tax) for tax in price.taxes),
+        f"protection {_codes(price.protections)}" if price.protections else None,
+        f"id {_codes(price.identifiers)}" if price.identifiers else None,
+        "on conditions" if price.conditions else None,
+    )
+
+
+# --- the lines of each field -------------------------------------------------------------------------------------------
+
+
+def _scalar(value: str | None) -> list[Line]:
+    return [Line(fact=value, text=value)] if value else []
+
+
+def _listed(codes: Sequence[str], *, key: Hashable = (), prefix: str = "") -> list[Line]:
+    """One line for a set of codes."""
+    if not codes:
+        return []
+    ordered = tuple(sorted(codes))
+    return [Line(fact=(key, prefix, ordered), text=_words(prefix, " ".join(ordered)), key=key)]
+
+
+def _identifiers(product: Product) -> Iterator[Line]:
+    for found in product.identifiers:
+        scheme = f"{found.type} ({found.type_name})" if found.type_name else found.type
+        yield Line(fact=found, text=f"{scheme} {found.value}", key=(found.type, found.type_name))
+
+
+def _form(product: Product) -> list[Line]:
+    features = sorted(_words(kind, value) for kind, value in product.form_features)
+    text = "; ".join(filter(None, (_words(product.form, *sorted(product.form_details)), *features)))
+    composition = product.composition if product.composition not in {None, "00"} else None
+    text = "; ".join(filter(None, (text, _words("composition", composition) if composition else None)))
+    fact = (
+        product.form,
+        tuple(sorted(product.form_details)),
+        tuple(sorted(product.form_features)),
+        product.composition,
+    )
+    return [Line(fact=fact, text=text)]
+
+
+def _dates(product: Product) -> Iterator[Line]:
+    for dated in product.publishing_dates:
+        yield Line(fact=dated, text=_date(dated), key=dated.role)
+
+
+def _rights(product: Product) -> Iterator[Line]:
+    for rights in product.sales_rights:
+        territory = rights.territory
+        text = _words(rights.type, _area(territory))
+        fact = (rights.type, territory)
+        yield Line(fact=fact, text=text, key=rights.type, family=territory, territory=territory)
+    if product.rest_of_world_rights:
+        text = f"{product.rest_of_world_rights} elsewhere"
+        yield Line(fact=("elsewhere", product.rest_of_world_rights), text=text, key="elsewhere")
+
+
+def _restrictions(product: Product) -> Iterator[Line]:
+    yield from _listed(product.sales_restrictions)
+    for rights in product.sales_rights:
+        yield from _listed(rights.restrictions, key=(rights.type, rights.territory), prefix=_area(rights.territory))
+
+
+def _with_supplies(lines: Callable[[ProductSupply, str], Iterable[Line]]) -> Callable[[Product], Iterable[Line]]:
+    def of_product(product: Product) -> Iterator[Line]:
+        for supply in product.supplies:
+            yield from lines(supply, _areas(supply.markets))
+
+    return of_product
+
+
+def _with_details(lines: Callable[[SupplyDetail, str, str], Iterable[Line]]) -> Callable[[Product], Iterable[Line]]:
+    """Lines of each supply, given its market and, where a product has several suppliers, whose it is."""
+
+    def of_product(product: Product) -> Iterator[Line]:
+        details = [(supply, detail) for supply in product.supplies for detail in supply.details]
+        several = len({_supplier_name(detail) for _, detail in details}) > 1
+        for supply, detail in details:
+            yield from lines(detail, _areas(supply.markets), f"from {_supplier_name(detail)}" if several else "")
+
+    return of_product
+
+
+def _supplier_name(detail: SupplyDetail) -> str:
+    return detail.supplier_name or " ".join(detail.supplier_identifiers) or detail.supplier_role or "?"
+
+
+def _market(supply: ProductSupply, where: str) -> list[Line]:
+    if not supply.markets and not supply.market_reference:
+        return []
+    fact = (supply.market_reference, frozenset(supply.markets))
+    alone = supply.markets[0] if len(supply.markets) == 1 else None
+    text = _words(supply.market_reference, where)
+    return [Line(fact=fact, text=text, key=supply.market_reference or where, territory=alone)]
+
+
+def _market_restrictions(supply: ProductSupply, where: str) -> list[Line]:
+    return _listed(supply.market_restrictions, key=where, prefix=where)
+
+
+def _market_status(supply: ProductSupply, where: str) -> list[Line]:
+    if not supply.market_status:
+        return []
+    return [Line(fact=(where, supply.market_status), text=_words(where, supply.market_status), key=where)]
+
+
+def _market_dates(supply: ProductSupply, where: str) -> Iterator[Line]:
+    for dated in supply.market_dates:
+        yield Line(fact=(where, dated), text=_words(where, _date(dated)), key=(where, dated.role), family=dated.role)
+
+
+def _supplier(detail: SupplyDetail, where: str, _: str) -> list[Line]:
+    identifiers = tuple(sorted(detail.supplier_identifiers))
+    fact = (where, detail.supplier_role, detail.supplier_name, identifiers)
+    if not any(fact[1:]):
+        return []
+    text = _words(where, detail.supplier_role, detail.supplier_name, *identifiers)
+    return [Line(fact=fact, text=text, key=(where, detail.supplier_name), family=where)]
+
+
+def _availability(detail: SupplyDetail, where: str, whose: str) -> list[Line]:
+    if not detail.availability:
+        return []
+    text = _words(where, detail.availability, whose)
+    return [Line(fact=(where, whose, detail.availability), text=text, key=(where, whose), family=whose)]
+
+
+def _supply_dates(detail: SupplyDetail, where: str, whose: str) -> Iterator[Line]:
+    for dated in detail.dates:
+        key = (where, whose, dated.role)
+        yield Line(fact=(where, whose, dated), text=_words(where, _date(dated), whose), key=key, family=dated.role)
+
+
+def _unpriced(detail: SupplyDetail, where: str, whose: str) -> list[Line]:
+    if not detail.unpriced:
+        return []
+    text = _words(where, detail.unpriced, whose)
+    return [Line(fact=(where, whose, detail.unpriced), text=text, key=(where, whose), family=whose)]
+
+
+def _prices(detail: SupplyDetail, where: str, whose: str) -> Iterator[Line]:
+    for price in detail.prices:
+        place = _area(price.territory) if price.territory else where
+        terms = (whose, price.currency, price.type, price.qualifier)
+        yield Line(
+            fact=(where, whose, _price_fact(price)),
+            text=_words(_price(price, place), whose),
+            key=(*terms, price.territory or where, frozenset(price.dates)),
+            family=terms,
+            territory=price.territory,
+        )
+
+
+def _price_fact(price: Price) -> Hashable:
+    """The price but for the order of its repeats."""
+    return (
+        (price.type, price.qualifier, price.status, price.amount, price.currency, price.territory),
+        (price.unpriced, price.conditions, frozenset(price.taxes), frozenset(price.dates)),
+        (frozenset(price.identifiers), frozenset(price.protections)),
+    )
+
+
+_FIELDS = (
+    _Field(name="reference", block=Block.RECORD, lines=lambda product: _scalar(product.reference)),
+    _Field(name="notification_type", block=Block.RECORD, lines=lambda product: _scalar(product.notification_type)),
+    _Field(name="identifiers", block=Block.RECORD, lines=_identifiers),
+    _Field(name="form", block=Block.DESCRIPTIVE_DETAIL, lines=_form),
+    _Field(name="protection", block=Block.DESCRIPTIVE_DETAIL, lines=lambda product: _listed(product.protections)),
+    _Field(name="title", block=Block.DESCRIPTIVE_DETAIL, lines=lambda product: _scalar(product.title)),
+    _Field(name="publisher", block=Block.PUBLISHING_DETAIL, lines=lambda product: _scalar(product.publisher)),
+    _Field(
+        name="publishing_status",
+        block=Block.PUBLISHING_DETAIL,
+        lines=lambda product: _scalar(product.publishing_status),
+    ),
+    _Field(name="publishing_date", block=Block.PUBLISHING_DETAIL, lines=_dates),
+    _Field(name="sales_rights", block=Block.PUBLISHING_DETAIL, lines=_rights),
+    _Field(name="sales_restriction", block=Block.PUBLISHING_DETAIL, lines=_restrictions),
+    _Field(name="market", block=Block.PRODUCT_SUPPLY, lines=_with_supplies(_market)),
+    _Field(name="sales_restriction", block=Block.PRODUCT_SUPPLY, lines=_with_supplies(_market_restrictions)),
+    _Field(name="market_status", block=Block.PRODUCT_SUPPLY, lines=_with_supplies(_market_status)),
+    _Field(name="market_date", block=Block.PRODUCT_SUPPLY, lines=_with_supplies(_market_dates)),
+    _Field(name="supplier", block=Block.PRODUCT_SUPPLY, lines=_with_details(_supplier)),
+    _Field(name="availability", block=Block.PRODUCT_SUPPLY, lines=_with_details(_availability)),
+    _Field(name="supply_date", block=Block.PRODUCT_SUPPLY, lines=_with_details(_supply_dates)),
+    _Field(name="unpriced", block=Block.PRODUCT_SUPPLY, lines=_with_details(_unpriced)),
+    _Field(name="price", block=Block.PRODUCT_SUPPLY, lines=_with_details(_prices)),
+)
+
+
+def _settled(value: object) -> Hashable:
+    """The same value for what differs but in the order of repeats or the spelling of numbers."""
+    if is_dataclass(value):
+        return (type(value).__name__, *(_settled(getattr(value, field.name)) for field in fields(value)))
+    if isinstance(value, tuple):
+        return tuple(sorted(map(_settled, value), key=repr))
+    if isinstance(value, Decimal):
+        return value.normalize()
+    return value

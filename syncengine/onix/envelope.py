@@ -1,0 +1,338 @@
+"""What surrounds the records of a message: its encoding, its root, its header, and how all these may be spelled.
+
+Names are matched by their local part in any namespace or none: real feeds have wrong hosts, prefixes, and both tag styles in
+one message (reference/onix.md 2.1, 2.17).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from lxml import etree
+
+from syncengine.domain.frame import Context, MessageHeader, TagStyle
+from syncengine.domain.tags import REFERENCE_NAMES
+from syncengine.errors import NotOnix
+from syncengine.onix.encoding import BLANKS, decode_text, is_text, plain_text, strip_blanks
+from syncengine.onix.markup import Reader, Tag, Window
+
+ROOT_NAMES: Final = {b"ONIXMessage": TagStyle.REFERENCE, b"ONIXmessage": TagStyle.SHORT}
+RECORD_NAMES: Final = {b"Product": TagStyle.REFERENCE, b"product": TagStyle.SHORT}
+HEADER_NAMES: Final = frozenset({b"Header", b"header"})
+NO_PRODUCT_NAMES: Final = frozenset({b"NoProduct", b"x507"})
+
+_HTML_NAMES: Final = frozenset(
+    {b"html", b"head", b"body", b"title", b"meta", b"script", b"div", b"form", b"center", b"h1", b"p"}
+)
+_HTML_EXCERPT: Final = 16_384
+"""How much of an HTML page is looked at to say what it is."""
+
+_HTML_DOCTYPE: Final = re.compile(rb"<!DOCTYPE[ \t\r\n]+html\b", re.IGNORECASE)
+_DOCTYPE_TOKENS: Final = (re.compile(rb"<!--|<\?|[\"'\[\]>]"), 4)
+_EXCERPT: Final = 40
+_LOGIN: Final = re.compile(rb"type\s*=\s*[\"']?password|\blog[ -]?in\b|\bsign[ -]?in\b|\bs?sologin\b", re.IGNORECASE)
+_TITLE: Final = re.compile(rb"<title[^<>]*>([^<]*)<", re.IGNORECASE)
+_NAMED_RELEASE: Final = re.compile(r"onix/(?:[a-z]+/)*(\d+(?:\.\d+)*)", re.IGNORECASE)
+_SIGNATURES: Final = (
+    (b"\x1f\x8b", "gzip data"),
+    (b"PK\x03\x04", "a zip archive"),
+    (b"\x28\xb5\x2f\xfd", "zstandard data"),
+    (b"BZh", "bzip2 data"),
+    (b"%PDF", "a PDF document"),
+    (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"{", "JSON"),
+    (b"[", "JSON"),
+)
+_BLOCKS: Final = re.compile(
+    rb"<(?:[^ \t\r\n<>/:]+:)?"
+    rb"(?:(?:Descriptive|Collateral|Promotion|Content|Publishing|Production)Detail|RelatedMaterial|ProductSupply"
+    rb"|(?:descriptive|collateral|promotion|content|publishing|production)detail|relatedmaterial|productsupply)[ \t\r\n/>]"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """The root element, with what can be told from its start tag alone.
+
+    `release` is none where only the content can tell. A record that is its own root (`is_bare`) is wrapped in a root made up
+    for it.
+    """
+
+    name: bytes
+    style: TagStyle
+    release: str | None
+    attributes: bytes
+    is_bare: bool
+    is_empty: bool
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def closing(self) -> bytes:
+        return b"</" + self.name + b">"
+
+    def is_opened_by(self, tag: Tag) -> bool:
+        """Whether a start tag says the same as the root's."""
+        return (self.name, self.attributes) == (tag.name, _kept_attributes(tag))
+
+    def opening(self, release: str) -> bytes:
+        """The start tag; a root that is made up carries the release."""
+        made_up = b' release="' + release.encode() + b'"' if self.is_bare else b""
+        return b"<" + self.name + self.attributes + made_up + b">"
+
+
+def read_root(tag: Tag) -> Root:
+    """What the root's start tag says. Raises NotOnix for everything that is not ONIX 3."""
+    _refuse_strangers(tag)
+    stated, named = tag.attribute(b"release"), _named_release(tag.namespace)
+    for release, where in ((stated, "release"), (named, "namespace")):
+        if release and not release.startswith("3"):
+            raise _other_release(release, f"by its {where}")
+    is_bare = tag.local in RECORD_NAMES
+    style = (RECORD_NAMES if is_bare else ROOT_NAMES)[tag.local]
+    return Root(
+        name=_root_name(style) if is_bare else tag.name,
+        style=style,
+        release=stated or named or None,
+        attributes=b"" if is_bare else _kept_attributes(tag),
+        is_bare=is_bare,
+        is_empty=tag.is_empty and not is_bare,
+        warnings=tuple(_release_warnings(stated, named, is_bare=is_bare)),
+    )
+
+
+def release_of_content(record: bytes | bytearray, *, is_no_product: bool) -> str:
+    """The release where the root does not tell: blocks exist since 3.0. Raises NotOnix for 2.1 (reference/onix.md 2.16)."""
+    if is_no_product or _BLOCKS.search(record):
+        return "3.0"
+    raise _other_release("2.1", "by its content: no namespace, no release, and none of the blocks of ONIX 3")
+
+
+def build_context(root: Root, *, release: str, encoding: str, header: MessageHeader) -> Context:
+    """The context of a message's records."""
+    return Context(
+        encoding=encoding,
+        release=release,
+        style=root.style,
+        opening=f'<?xml version="1.0" encoding="{encoding}"?>'.encode() + root.opening(release),
+        closing=root.closing,
+        header=header,
+    )
+
+
+class Prolog(Reader):
+    """Reads up to the root: declaration, comments and a DOCTYPE are passed over, never kept and never followed.
+
+    Afterwards the window stands behind the root's start tag, or at the only record of a message without one.
+    """
+
+    def __init__(self, window: Window) -> None:
+        super().__init__(window, self._before_root)
+        self.root: Root | None = None
+        self._is_in_subset = False
+        self._is_blank = True
+
+    def end(self) -> NotOnix:
+        """The error for input that ended here."""
+        if self._is_blank and not self.end_inside():
+            return not_xml(b"")
+        inside = self.end_inside()
+        where = f"inside {inside}, before the root element" if inside else "before the root element"
+        return NotOnix(f"the message ends {where}", hint="fetch it again; if it is still so, ask the sender")
+
+    def _before_root(self) -> bool:
+        window = self.window
+        opener = self.opener()
+        self._is_blank = self._is_blank and opener is None
+        match opener:
+            case None:
+                return False
+            case b"<!--" | b"<?":
+                return self.pass_over(opener, self._before_root)
+            case b"<":
+                return self._start_root()
+            case _ if opener.startswith(b"<!"):
+                return self._start_doctype()
+            case _:
+                raise not_xml(bytes(window.buffer[window.position : window.position + _EXCERPT]))
+
+    def _start_root(self) -> bool:
+        tag = self.tag()
+        if tag is None:
+            return False
+        if tag.local.lower() in _HTML_NAMES:
+            return self.enter(self._in_html, "an HTML page")
+        self.root = read_root(tag)
+        self.window.position = tag.start if self.root.is_bare else tag.end
+        return False
+
+    def _start_doctype(self) -> bool:
+        window = self.window
+        head = bytes(window.buffer[window.position : window.position + _EXCERPT])
+        if len(head) < _EXCERPT and b">" not in head and not window.ended:
+            return False
+        if not head.upper().startswith(b"<!DOCTYPE"):
+            raise not_xml(head)
+        if _HTML_DOCTYPE.match(head):
+            return self.enter(self._in_html, "an HTML page")
+        self._is_in_subset = False
+        return self.enter_walk(self._in_doctype, window.position + len(b"<!DOCTYPE"), _DOCTYPE_TOKENS, "the DOCTYPE")
+
+    def _in_doctype(self) -> bool:
+        window = self.window
+        while found := self.walk.next(window.buffer):
+            if found[0] != b">":
+                self._is_in_subset = found[0] == b"["
+            elif not self._is_in_subset:
+                window.position = found.end()
+                return self.enter(self._before_root)
+        window.position = self.walk.at
+        return False
+
+    def _in_html(self) -> bool:
+        window = self.window
+        end = window.position + _HTML_EXCERPT
+        if len(window.buffer) < end and not window.ended:
+            return window.wait_for(end)
+        raise html_page(bytes(window.buffer[window.position : end]))
+
+
+def html_page(page: bytes) -> NotOnix:
+    """The error for an HTML page, from its first bytes."""
+    title = _TITLE.search(page)
+    named = f" with the title {plain_text(title[1], 'utf-8')[:80]!r}" if title else ""
+    if _LOGIN.search(page):
+        return NotOnix(
+            f"an HTML page{named} instead of an ONIX message; it looks like a login page",
+            hint="the session or the credentials of this source have expired; renew them",
+        )
+    return NotOnix(
+        f"an HTML page{named} instead of an ONIX message",
+        hint="open the address of this source in a browser and see what it says",
+    )
+
+
+def not_xml(head: bytes) -> NotOnix:
+    """The error for a message that does not begin with a tag, from its first bytes."""
+    if not head.strip(BLANKS):
+        return NotOnix("the message is empty", hint="ask the sender for the file, or fetch it again")
+    found = next((name for signature, name in _SIGNATURES if head.startswith(signature)), None)
+    if found is None:
+        found = f"text that begins with {head[:20].decode('ascii', 'replace')!r}" if is_text(head) else "binary data"
+    return NotOnix(f"no XML but {found}", hint="check the path or address of this source, and how its files are packed")
+
+
+def _refuse_strangers(tag: Tag) -> None:
+    if tag.is_broken:
+        raise NotOnix(
+            f"the start tag of the root <{_shown(tag.name)}> is broken", hint="ask the sender for a correct file"
+        )
+    if tag.local.lower().startswith(b"onixmessageack") or "acknowledgement" in tag.namespace.lower():
+        raise NotOnix(
+            "an ONIX acknowledgement, not a message with products",
+            hint="acknowledgements answer messages that were sent; take them out of this source's path",
+        )
+    if tag.local not in ROOT_NAMES and tag.local not in RECORD_NAMES:
+        namespace = f" ({tag.namespace})" if tag.namespace else ""
+        raise NotOnix(
+            f"the root element is <{_shown(tag.name)}>{namespace}, not <ONIXMessage>",
+            hint="check the path or address of this source",
+        )
+
+
+def _shown(name: bytes) -> str:
+    return name[:60].decode("utf-8", "replace")
+
+
+def _named_release(namespace: str) -> str:
+    named = _NAMED_RELEASE.search(namespace)
+    return named[1] if named else ""
+
+
+def _other_release(release: str, how: str) -> NotOnix:
+    return NotOnix(
+        f"this is ONIX {release} ({how}); only ONIX 3.0 and 3.1 are read",
+        hint="ask the sender for ONIX 3.0 or 3.1",
+    )
+
+
+def _release_warnings(stated: str, named: str, *, is_bare: bool) -> Iterator[str]:
+    if is_bare:
+        yield "line 1: a single record without a message around it"
+    elif not stated and named:
+        yield f"line 1: the root has no release; {named} by its namespace"
+    elif stated and named and stated != named:
+        yield f"line 1: the root's release is {stated}, its namespace that of {named}"
+
+
+def _root_name(style: TagStyle) -> bytes:
+    return next(name for name, spelled in ROOT_NAMES.items() if spelled is style)
+
+
+def _kept_attributes(tag: Tag) -> bytes:
+    """Release and namespaces, as written.
+
+    Others (a schema's location, a link to the next page) mean nothing for records but change from message to message, and so
+    would every fingerprint. A namespace that is no URI makes the parser refuse the whole document.
+    """
+    return b"".join(
+        b" " + name + b"=" + quoted
+        for name, quoted in tag.attributes
+        if name == b"release" or (name.partition(b":")[0] == b"xmlns" and not re.search(rb"[ \t\r\n]", quoted))
+    )
+
+
+_HEADER_FIELDS: Final = {
+    "MessageNumber": "number",
+    "SentDateTime": "sent_at_text",
+    "DefaultLanguageOfText": "default_language",
+    "DefaultPriceType": "default_price_type",
+    "DefaultCurrencyCode": "default_currency",
+}
+
+
+def read_header(root: Root, raw: bytes, encoding: str) -> tuple[MessageHeader, str | None]:
+    """What the header's bytes say, and what was wrong with them, if anything."""
+    document = decode_text(root.opening("3.0") + raw + root.closing, encoding).encode()
+    try:
+        return _header_fields(etree.fromstring(document, _parser(recover=False))), None
+    except etree.XMLSyntaxError as error:
+        tree = etree.fromstring(document, _parser(recover=True))
+        header = MessageHeader() if tree is None else _header_fields(tree)
+        return header, f"the header is not well-formed ({error.msg}); read as far as possible"
+
+
+def _parser(*, recover: bool) -> etree.XMLParser:
+    return etree.XMLParser(encoding="utf-8", recover=recover, no_network=True, huge_tree=False)
+
+
+def _header_fields(tree: etree._Element) -> MessageHeader:
+    found: dict[str, str] = {}
+    for name, text in _named_texts(tree):
+        if name in _HEADER_FIELDS and text:
+            found.setdefault(_HEADER_FIELDS[name], text)
+    return MessageHeader(sender=_sender(tree), **found)
+
+
+def _sender(tree: etree._Element) -> str | None:
+    """The sender's name, else the value of its first identifier."""
+    for sender in tree.iter():
+        if _reference_name(sender) == "Sender":
+            texts = [(name, text) for name, text in _named_texts(sender) if text]
+            return next((text for wanted in ("SenderName", "IDValue") for name, text in texts if name == wanted), None)
+    return None
+
+
+def _named_texts(tree: etree._Element) -> Iterator[tuple[str, str]]:
+    for element in tree.iter():
+        yield _reference_name(element), strip_blanks("".join(str(part) for part in element.itertext()))
+
+
+def _reference_name(element: etree._Element) -> str:
+    """The local name, whatever its tag style; a comment's is no name of any element."""
+    local = str(element.tag).rpartition("}")[2]
+    return REFERENCE_NAMES.get(local, local)

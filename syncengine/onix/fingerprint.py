@@ -1,0 +1,26 @@
+"""Fingerprints: of the bytes of a record, in the context that gives them their meaning."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from xxhash import xxh3_64_intdigest, xxh3_128_digest
+
+from syncengine.domain.frame import Context
+
+EXTRACTION_VERSION: Final = 1
+"""Raised whenever extraction, the digest of content or the code lists change: every record is then read anew."""
+
+_SEED_MASK: Final = (1 << 64) - 1
+
+
+def seed_for(store_seed: int, context: Context) -> int:
+    """The seed of every fingerprint that one store takes in one context; another context gives another (design section 4)."""
+    parts = (str(EXTRACTION_VERSION), *context.meaning)
+    spelled = "".join("-;" if part is None else f"{len(part)}:{part};" for part in parts)
+    return xxh3_64_intdigest(spelled.encode("utf-8", "surrogateescape"), store_seed & _SEED_MASK)
+
+
+def fingerprint(view: bytes | bytearray | memoryview, seed: int) -> bytes:
+    """The 16 bytes of XXH3-128."""
+    return xxh3_128_digest(view, seed)

@@ -1,0 +1,251 @@
+"""Due titles to offers to order steps, and receipts back to order states: each chunk one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from syncengine.delivery.retry import Action, Decision
+from syncengine.domain.delivery import Entry, EntryState, Gate, GateState, Operation, OperationKind, Verdict
+from syncengine.domain.ids import EntryId, Format, Isbn, SourceName
+from syncengine.domain.offer import Offer, OfferState, RuleApplied
+from syncengine.domain.order import LIVE_STATES, Order, OrderEvent, OrderState, Reason
+from syncengine.domain.territory import Market
+from syncengine.domain.title import Title
+from syncengine.ports import Clock, Distributor, DueMark, NewEntry, Store, Transaction, Urgency
+from syncengine.trade.conclusion import OrderConclusion, conclude_gate, conclude_order, park_order, refused
+from syncengine.trade.due import decide_title
+from syncengine.trade.planner import Circumstances, decide, gate_id, probe_due
+
+TITLES_A_CHUNK = 50
+ORDERS_A_CHUNK = 500
+"""What one commit of trade deals with at most, so that a release with a million orders stays bounded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Title:
+    """A due title in the middle of its decision; the gates grow, and the lists, with each order that is decided."""
+
+    mark: DueMark
+    distributor: Distributor
+    titles: Sequence[Title]
+    offers: Mapping[str, Offer]
+    gates: dict[str, Gate]
+    now: Circumstances
+    steps: list[tuple[Order, OrderEvent | None]] = field(default_factory=list)
+    entries: list[NewEntry] = field(default_factory=list)
+    revoked: list[EntryId] = field(default_factory=list)
+    new_gates: list[Gate] = field(default_factory=list)
+
+
+class Dispatch:
+    """Trade's commits: what due titles mean for orders, and what outcomes mean for them."""
+
+    def __init__(
+        self,
+        distributors: Mapping[SourceName, Distributor],
+        store: Store,
+        clock: Clock,
+        release_grace: timedelta,
+        *,
+        wake: Callable[[], None],
+    ) -> None:
+        self._distributors = distributors
+        self._store = store
+        self._clock = clock
+        self._grace = release_grace
+        self._wake = wake
+
+    async def decide_due(self) -> int:
+        """Decide one chunk of due titles with their live orders; returns how many titles were in it."""
+        now = self._clock.now()
+        async with self._store.transaction(Urgency.TRADE) as tx:
+            marks = await tx.titles.due(now, TITLES_A_CHUNK)
+            budget = ORDERS_A_CHUNK
+            for mark in marks:
+                budget -= await self._decide(tx, mark, now, budget)
+                if budget <= 0:
+                    break
+        return len(marks)
+
+    async def offers(
+        self, tx: Transaction, isbn: Isbn, market: Market, at: datetime, source: SourceName | None
+    ) -> list[Offer]:
+        """The offers of every title that carries the ISBN, of one source or of all."""
+        found = []
+        for key in await tx.titles.find(isbn):
+            distributor = self._distributors.get(key.source)
+            if distributor is not None and source in {None, key.source}:
+                found += [distributor.rules.offer(title, market, at) for title in await tx.titles.read(key)]
+        return found
+
+    # --- due titles ---------------------------------------------------------------------------------------------------------
+
+    async def _decide(self, tx: Transaction, mark: DueMark, at: datetime, budget: int) -> int:
+        """One title and up to `budget` of its orders; returns how many orders were dealt with."""
+        distributor = self._distributors.get(mark.key.source)
+        if distributor is None:
+            await tx.titles.advance(mark, None)
+            return 0
+        due = await self._open(tx, mark, distributor, at)
+        orders = await tx.orders.of_title(mark.key, LIVE_STATES, after=mark.position, limit=budget)
+        for _, order in orders:
+            await self._step(tx, due, order)
+        await tx.outbox.revoke(due.revoked)
+        await tx.orders.save(due.steps)
+        await tx.outbox.save_gates(due.new_gates)
+        await tx.outbox.put(due.entries, at)
+        await tx.titles.advance(mark, orders[-1][0] if len(orders) == budget else None)
+        return len(orders)
+
+    async def _open(self, tx: Transaction, mark: DueMark, distributor: Distributor, at: datetime) -> _Title:
+        key = mark.key
+        every = await tx.titles.read(replace(key, format=Format("")))
+        title = next((title for title in every if title.key == key), Title(key=key))
+        decision = decide_title(title, distributor.rules, await tx.titles.known_offers(key), at)
+        if mark.position == 0 and key.format and every:
+            await tx.changes.append(decision.changes)
+            await tx.titles.decide(key, decision.known, decision.next_at)
+        return _Title(
+            mark=mark,
+            distributor=distributor,
+            titles=every,
+            offers=decision.offers,
+            gates=dict(await tx.outbox.gates(key)),
+            now=Circumstances(
+                at=at,
+                gates={},
+                refreshing=key in await tx.controls.refreshes(),
+                sends=distributor.calls.operations if distributor.calls else frozenset(),
+                known=await tx.passes.has_completed(key.source),
+            ),
+        )
+
+    async def _step(self, tx: Transaction, due: _Title, order: Order) -> None:
+        offer = self._offer(due, order)
+        owed: Sequence[Entry] = ()
+        if order.state in {OrderState.DECLARING, OrderState.PLACING}:
+            owed = await tx.outbox.of_order(order.order_id)
+        unsent = all(entry.state in {EntryState.PENDING, EntryState.CLAIMED} and not entry.ever_sent for entry in owed)
+        plan = decide(order, offer, replace(due.now, gates=due.gates), unsent=unsent)
+        if plan.revoke:
+            due.revoked.extend(entry.id for entry in owed)
+        if plan.order != order:
+            due.steps.extend((plan.order, event) for event in plan.events or (None,))
+        if plan.gate is not None and plan.probe is not None:
+            due.gates[plan.gate.id] = plan.gate
+            due.new_gates.append(plan.gate)
+            due.entries.append(NewEntry(operation=plan.probe, order_id=None, gate=plan.gate.id, due_at=due.now.at))
+        if plan.operation is not None:
+            gate = gate_id(offer, plan.order.protection) if plan.operation.kind is OperationKind.SALE else None
+            due.entries.append(
+                NewEntry(operation=plan.operation, order_id=order.order_id, gate=gate, due_at=due.now.at)
+            )
+
+    def _offer(self, due: _Title, order: Order) -> Offer:
+        """The offer an order is decided by: of its own format, or of the one title it can mean."""
+        rules, market, at = due.distributor.rules, order.request.market, due.now.at
+        if order.key.format:
+            if order.key == due.mark.key and str(market) in due.offers:
+                return due.offers[str(market)]
+            title = next((title for title in due.titles if title.key == order.key), Title(key=order.key))
+            return self._served(rules.offer(title, market, at), due, order)
+        offers = [rules.offer(title, market, at) for title in due.titles]
+        able = [offer for offer in offers if _is_live(offer)]
+        if len(able) == 1 or len(offers) == 1:
+            return self._served((able or offers)[0], due, order)
+        says = ", ".join(offer.key.format for offer in able or offers)
+        rule = RuleApplied(id="title.ambiguous", says=f"the ISBN stands for several formats: {says}")
+        return Offer(key=order.key, market=market, at=at, state=OfferState.UNKNOWN, rules=(rule,) if offers else ())
+
+    def _served(self, offer: Offer, due: _Title, order: Order) -> Offer:
+        """An order for a market that the shop does not serve from this source is never kept waiting: nothing would wake it."""
+        if order.request.market in due.distributor.rules.markets or not _is_live(offer):
+            return offer
+        says = f"{order.request.market} is not among the markets of {order.request.source}"
+        return replace(
+            offer,
+            state=OfferState.OUT_OF_TERRITORY,
+            accepts_orders=False,
+            accepts_preorders=False,
+            rules=(*offer.rules, RuleApplied(id="settings.markets", says=says)),
+        )
+
+    # --- receipts -----------------------------------------------------------------------------------------------------------
+
+    async def settle(self, tx: Transaction, entry: Entry, verdict: Verdict, decision: Decision) -> None:
+        """What a call's outcome makes of its order or gate, in the commit that keeps the receipt."""
+        if decision.action not in {Action.SETTLE, Action.PARK}:
+            return
+        if entry.operation.kind is OperationKind.PROBE:
+            await self._settle_probe(tx, entry, verdict, decision)
+        else:
+            await self._settle_order(tx, entry, verdict, decision)
+        self._wake()
+
+    async def _settle_probe(self, tx: Transaction, entry: Entry, verdict: Verdict, decision: Decision) -> None:
+        key, at = entry.operation.key, self._clock.now()
+        gate = (await tx.outbox.gates(key)).get(entry.gate or "")
+        if gate is None:
+            return
+        if decision.action is Action.PARK:
+            await tx.outbox.save_gates([refused(gate, decision.note, at)])
+            await tx.titles.mark_due([key])
+            return
+        concluded = conclude_gate(gate, verdict, at, in_grace=await self._in_grace(tx, entry.operation, at))
+        await tx.outbox.save_gates([concluded.gate])
+        if concluded.probe_at is not None:
+            again = NewEntry(operation=entry.operation, order_id=None, gate=gate.id, due_at=concluded.probe_at)
+            await tx.outbox.put([again], at)
+        if concluded.disputed:
+            await tx.controls.ask_refresh([key])
+        if concluded.gate.state in {GateState.OPEN, GateState.REFUSED}:
+            await tx.titles.mark_due([key])
+
+    async def _settle_order(self, tx: Transaction, entry: Entry, verdict: Verdict, decision: Decision) -> None:
+        at = self._clock.now()
+        if entry.order_id is None:
+            return
+        order = (await tx.orders.get([entry.order_id]))[entry.order_id]
+        if decision.action is Action.PARK:
+            reason = decision.reason or Reason.RETRIES_EXHAUSTED
+            concluded = park_order(order, reason, decision.note, at)
+        else:
+            in_grace = await self._in_grace(tx, entry.operation, at)
+            concluded = conclude_order(order, entry.operation.kind, verdict, at, in_grace=in_grace)
+        await tx.orders.save([(concluded.order, event) for event in concluded.events])
+        await self._follow_up(tx, entry, concluded, verdict, at)
+
+    async def _follow_up(
+        self, tx: Transaction, entry: Entry, concluded: OrderConclusion, verdict: Verdict, at: datetime
+    ) -> None:
+        """What an order's outcome means beyond it: a refund owed, its title's gate closed, its facts read again."""
+        key = entry.operation.key
+        if concluded.operation is not None:
+            owed = NewEntry(operation=concluded.operation, order_id=entry.order_id, gate=None, due_at=at)
+            await tx.outbox.put([owed], at)
+        gate = (await tx.outbox.gates(key)).get(entry.gate or "")
+        if gate is not None and concluded.not_yet and gate.state is GateState.OPEN:
+            probing = replace(gate, state=GateState.PROBING, since=at, attempts=1, valid_until=None, note=verdict.word)
+            await tx.outbox.save_gates([probing])
+            probe = NewEntry(operation=_as_probe(entry.operation), order_id=None, gate=gate.id, due_at=probe_due(1, at))
+            await tx.outbox.put([probe], at)
+        if concluded.disputed:
+            if gate is not None:
+                await tx.outbox.save_gates([replace(gate, state=GateState.STALE, since=at, valid_until=None)])
+            await tx.controls.ask_refresh([key])
+        if concluded.not_yet or concluded.disputed or concluded.order.state is OrderState.WAITING:
+            await tx.titles.mark_due([key])
+
+    async def _in_grace(self, tx: Transaction, operation: Operation, at: datetime) -> bool:
+        known = (await tx.titles.known_offers(operation.key)).get(str(operation.market))
+        return bool(known and known.starts_at and known.starts_at <= at < known.starts_at + self._grace)
+
+
+def _is_live(offer: Offer) -> bool:
+    return offer.accepts_orders or offer.accepts_preorders or offer.state in {OfferState.ANNOUNCED, OfferState.NOT_YET}
+
+
+def _as_probe(operation: Operation) -> Operation:
+    return replace(operation, kind=OperationKind.PROBE)

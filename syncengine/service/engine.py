@@ -1,0 +1,276 @@
+"""The engine at work: intake, trade and delivery side by side over one store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import anyio
+import structlog
+
+from syncengine.delivery.bell import Bell
+from syncengine.delivery.spend import SpendGuard
+from syncengine.delivery.worker import Worker
+from syncengine.domain.ids import SourceName, StreamName, TitleKey
+from syncengine.domain.passes import PassReport
+from syncengine.errors import SourceFailed, UsageInvalid
+from syncengine.ports import Clock, Distributor, Pace, Store, Transaction, Urgency
+from syncengine.service.dispatch import Dispatch
+from syncengine.service.intake import Intake, PassOptions
+from syncengine.service.parsers import Parsers
+from syncengine.service.progress import Progress, Unwatched
+from syncengine.service.register import Register
+from syncengine.settings import GuardSettings, OrderSettings
+
+LONGEST_SLEEP = 30.0
+"""Seconds slept at a stretch, so that a clock that is stepped does no lasting harm (design section 2)."""
+
+REFRESH_AGAIN = timedelta(seconds=30)
+"""After a source could not be asked for a single title."""
+
+STOP_SECONDS = 20.0
+"""How long calls in flight may take to end when the engine is stopped."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What an engine is built of."""
+
+    store: Store
+    clock: Clock
+    pace: Pace
+    distributors: Mapping[SourceName, Distributor]
+    parsers: Parsers
+    orders: OrderSettings
+    guards: GuardSettings
+    max_passes: int = 2
+    spend_guard: SpendGuard = SpendGuard()
+    progress: Progress | None = None
+
+
+class Engine:
+    """One store's engine. `start` first; then passes at will, and `working` around all that is to be traded and delivered."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.store = parts.store
+        self.clock = parts.clock
+        self.distributors = dict(parts.distributors)
+        self.configured = tuple(parts.distributors)
+        self.progress = parts.progress or Unwatched()
+        self.trade_bell = Bell()
+        self.refresh_bell = Bell()
+        self.dispatch = Dispatch(
+            self.distributors, parts.store, parts.clock, parts.orders.release_grace, wake=self._wake_after_settlement
+        )
+        self.register = Register(parts.store, parts.clock, self.distributors.keys())
+        self._parts = parts
+        self.intakes = {name: self._intake(distributor) for name, distributor in parts.distributors.items()}
+        self._bells = {name: Bell() for name, distributor in parts.distributors.items() if distributor.calls}
+        self.workers = {
+            name: Worker(
+                source=name,
+                calls=distributor.calls,
+                store=parts.store,
+                pace=parts.pace,
+                clock=parts.clock,
+                settle=self.dispatch.settle,
+                wake=self._bells[name],
+                guard=parts.spend_guard,
+            )
+            for name, distributor in parts.distributors.items()
+            if distributor.calls is not None
+        }
+        self._passes = anyio.Semaphore(parts.max_passes)
+        self._pass_locks = {name: anyio.Lock() for name in parts.distributors}
+        self._refresh_after: datetime | None = None
+
+    def _intake(self, distributor: Distributor) -> Intake:
+        parts = self._parts
+        return Intake(distributor, parts.store, parts.clock, parts.parsers, parts.guards, self.progress)
+
+    def _wake_after_settlement(self) -> None:
+        self.trade_bell.ring()
+        self.refresh_bell.ring()
+
+    def add_source(self, distributor: Distributor) -> SourceName:
+        """Take in a source that the settings do not name: files given by hand. It replaces an earlier one of its name."""
+        name = distributor.source.name
+        self.distributors[name] = distributor
+        self.intakes[name] = self._intake(distributor)
+        self._pass_locks.setdefault(name, anyio.Lock())
+        return name
+
+    async def start(self) -> None:
+        """Bring the store up to these settings: recover the outbox, bind accounts, mark titles due where rules changed."""
+        async with self.store.transaction(Urgency.COMMAND) as tx:
+            unknown = await tx.outbox.recover()
+            for name, distributor in self.distributors.items():
+                await self._bind(tx, name, distributor)
+                await self._note_rules(tx, name, distributor)
+        if unknown:
+            log.info("calls were under way when the last process ended; they are looked up first", count=unknown)
+
+    async def _bind(self, tx: Transaction, name: SourceName, distributor: Distributor) -> None:
+        """A store sells through the accounts it has always sold through; another one rests until a person says so."""
+        account = distributor.account
+        bound = f"{account.kind} {account.address} {account.organisation}"
+        before = await tx.controls.setting(f"account:{name}")
+        if before is not None and before != bound:
+            await tx.controls.pause(
+                name, f"this store was bound to {before}, the settings say {bound}; `resume {name}` to sell there"
+            )
+        await tx.controls.set_setting(f"account:{name}", bound)
+
+    async def _note_rules(self, tx: Transaction, name: SourceName, distributor: Distributor) -> None:
+        version = distributor.rules.version
+        if await tx.controls.setting(f"rules:{name}") != version:
+            await tx.titles.mark_source_due(name)
+            await tx.controls.set_setting(f"rules:{name}", version)
+
+    # --- passes -------------------------------------------------------------------------------------------------------------
+
+    async def run_passes(self, source: SourceName, options: PassOptions) -> list[PassReport]:
+        """One pass of every stream of a source, one after the other; at most `max_passes` sources at once."""
+        intake = self.intakes[source]
+        async with self._pass_locks[source], self._passes:
+            return [await self._run_pass(intake, stream, options) for stream in intake.streams]
+
+    async def _run_pass(self, intake: Intake, stream: StreamName, options: PassOptions) -> PassReport:
+        try:
+            report = await intake.run(stream, options)
+        finally:
+            self.trade_bell.ring()
+        log.info(
+            "pass ended",
+            **{key: value for key, value in report.as_document().items() if key not in {"changes", "warnings"}},
+        )
+        return report
+
+    # --- trade and delivery ---------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Trade, single reads and delivery run while inside; leaving lets calls in flight end, then stops."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._trade)
+            tasks.start_soon(self._refresh)
+            stopped = []
+            for worker in self.workers.values():
+                done = anyio.Event()
+                stopped.append(done)
+                tasks.start_soon(self._deliver, worker, done)
+            try:
+                yield
+            finally:
+                with anyio.CancelScope(shield=True), anyio.move_on_after(STOP_SECONDS):
+                    for worker in self.workers.values():
+                        worker.stop()
+                    for done in stopped:
+                        await done.wait()
+                tasks.cancel_scope.cancel()
+
+    async def _deliver(self, worker: Worker, done: anyio.Event) -> None:
+        try:
+            await worker.run()
+        finally:
+            done.set()
+
+    async def _trade(self) -> None:
+        """Decide due titles, then sleep until the next instant, or until something is new."""
+        while True:
+            while await self.dispatch.decide_due():
+                self.ring_workers()
+            async with self.store.transaction(Urgency.TRADE) as tx:
+                next_at = await tx.titles.next_at()
+            await self.trade_bell.wait_at_most(self._until(next_at), self.clock)
+
+    async def _refresh(self) -> None:
+        """Read again the titles whose facts a distributor disputes."""
+        while True:
+            if not await self.refresh_due():
+                self._refresh_after = self.clock.now() + REFRESH_AGAIN
+            await self.refresh_bell.wait_at_most(REFRESH_AGAIN.total_seconds(), self.clock)
+
+    async def refresh_due(self) -> bool:
+        """Read every title that was asked for; false where a source could not be reached (it is asked again later)."""
+        async with self.store.transaction(Urgency.TRADE) as tx:
+            keys = await tx.controls.refreshes()
+        for key in keys:
+            try:
+                await self._refresh_one(key)
+            except SourceFailed as error:
+                log.warning("a title could not be read again", title=str(key), error=str(error))
+                return False
+        if keys:
+            self.trade_bell.ring()
+        return True
+
+    async def _refresh_one(self, key: TitleKey) -> None:
+        intake = self.intakes.get(key.source)
+        if intake is None:
+            async with self.store.transaction(Urgency.TRADE) as tx:
+                await tx.controls.refreshed(key)
+            return
+        report = await intake.refresh(key)
+        log.info("read a single title again", title=str(key), found=report is not None)
+
+    def estimate(self, source: SourceName, count: int) -> float:
+        """Seconds that so many sales of a source take under its limit."""
+        return self._parts.pace.estimate(source, "sale", count)
+
+    def ring_workers(self) -> None:
+        """There may be something new to deliver."""
+        for bell in self._bells.values():
+            bell.ring()
+
+    def _until(self, at: datetime | None) -> float:
+        if at is None:
+            return LONGEST_SLEEP
+        return min(max((at - self.clock.now()).total_seconds(), 0.0), LONGEST_SLEEP)
+
+    # --- rest ---------------------------------------------------------------------------------------------------------------
+
+    async def settle_down(self) -> None:
+        """Return once nothing is due any more: no title to decide, none to read again, no call to make."""
+        while not await self.is_idle():
+            await self.clock.sleep(0.05)
+
+    async def is_idle(self) -> bool:
+        """Whether nothing is due at this instant; what is due later, or rests, does not count."""
+        now = self.clock.now()
+        async with self.store.transaction(Urgency.COMMAND) as tx:
+            next_title = await tx.titles.next_at()
+            if next_title is not None and next_title <= now:
+                return False
+            if await tx.controls.refreshes() and not (self._refresh_after and now < self._refresh_after):
+                return False
+            counts = await tx.outbox.counts()
+            if counts.get("claimed", 0) or counts.get("sent", 0):
+                return False
+            awake = set(self.workers) - set(await tx.controls.paused())
+            next_entry = await tx.outbox.next_at(awake)
+            return next_entry is None or next_entry > now
+
+    async def aclose(self) -> None:
+        """Give back connections, processes and the store."""
+        self._parts.parsers.close()
+        for distributor in self.distributors.values():
+            await distributor.source.aclose()
+            if distributor.calls is not None:
+                await distributor.calls.aclose()
+        await self.store.aclose()
+
+
+def select_sources(distributors: Collection[SourceName], wanted: Sequence[str]) -> list[SourceName]:
+    """The named sources, or all of them. Raises UsageInvalid for one that is not in the settings."""
+    unknown = [name for name in wanted if name not in distributors]
+    if unknown:
+        raise UsageInvalid(
+            f"no source {', '.join(unknown)} in the settings",
+            hint=f"there are: {', '.join(sorted(distributors)) or 'none'}",
+        )
+    return [SourceName(name) for name in wanted] or list(distributors)

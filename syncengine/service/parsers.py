@@ -1,0 +1,93 @@
+"""Frames to parsed records, in feed order: inline, or by worker processes that die with this one."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from syncengine.domain.frame import Context
+from syncengine.errors import RecordInvalid
+from syncengine.onix.parsing import ParsedRecord, parse
+
+_BREATH = 16
+"""Records parsed inline between two chances for other work: some ten milliseconds."""
+
+_PORTION = 64
+"""Records a worker process takes at a time."""
+
+_PR_SET_PDEATHSIG = 1
+
+Parsed = ParsedRecord | RecordInvalid
+
+
+class Parsers:
+    """Parses batches; give back its processes with `close`."""
+
+    def __init__(self, workers: int = 0) -> None:
+        self._workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+
+    async def parse(self, bodies: Sequence[bytes], context: Context) -> list[Parsed]:
+        """One result for each body, in their order: the record, or why it cannot be read."""
+        if self._workers == 0 or len(bodies) <= _PORTION:
+            return await _parse_inline(bodies, context)
+        pool = self._pool = self._pool or _start(self._workers)
+        portions = [bodies[start : start + _PORTION] for start in range(0, len(bodies), _PORTION)]
+        results: list[list[Parsed]] = [[] for _ in portions]
+
+        async def one(number: int) -> None:
+            future = pool.submit(_parse_portion, portions[number], context)
+            results[number] = await anyio.to_thread.run_sync(future.result, abandon_on_cancel=True)
+
+        async with anyio.create_task_group() as tasks:
+            for number in range(len(portions)):
+                tasks.start_soon(one, number)
+        return [result for portion in results for result in portion]
+
+    def close(self) -> None:
+        """End the worker processes."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+
+async def _parse_inline(bodies: Sequence[bytes], context: Context) -> list[Parsed]:
+    results: list[Parsed] = []
+    for number, body in enumerate(bodies):
+        if number % _BREATH == 0:
+            await checkpoint()
+        results.append(_parse_one(body, context))
+    return results
+
+
+def _parse_one(body: bytes, context: Context) -> Parsed:
+    try:
+        return parse(body, context)
+    except RecordInvalid as error:
+        return error
+
+
+def _parse_portion(bodies: Sequence[bytes], context: Context) -> list[Parsed]:
+    return [_parse_one(body, context) for body in bodies]
+
+
+def _start(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        workers, mp_context=multiprocessing.get_context("spawn"), initializer=_die_with_parent, initargs=(os.getpid(),)
+    )
+
+
+def _die_with_parent(parent: int) -> None:
+    """Ask the kernel to end this process with its parent; on other systems the broken pipe does it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(os, "pidfd_open"):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
