@@ -6,10 +6,13 @@ import importlib
 import logging
 import os
 import pkgutil
+import shutil
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
@@ -21,6 +24,7 @@ import structlog
 from rich.console import Console
 
 import adapters.distributors
+import bench as benchmark
 from adapters.clock import SystemClock
 from adapters.files import FileSource, OnixRules, Pick
 from adapters.sandbox import Sandbox
@@ -35,7 +39,7 @@ from syncengine.domain.delivery import Limit
 from syncengine.domain.ids import SourceName
 from syncengine.domain.order import OrderState
 from syncengine.domain.passes import PassMode
-from syncengine.errors import SettingsInvalid, StoreLocked, SyncEngineError, UsageInvalid
+from syncengine.errors import SettingsInvalid, SourceFailed, StoreLocked, SyncEngineError, UsageInvalid
 from syncengine.ports import Account, Distributor, DistributorKind, World
 from syncengine.service.daemon import Daemon
 from syncengine.service.desk import Answer, Desk
@@ -283,9 +287,17 @@ class Group(click.Group):
         except BaseExceptionGroup as group:
             code = _explain_group(group)
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 0
+            code = _reader_went_away()
+        except Exception:  # noqa: BLE001 - the last resort: every detail, and the code for it
+            traceback.print_exc()
+            code = EXIT_INTERNAL
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _reader_went_away() -> int:
+    """Whoever read standard output has seen enough (`changes | head`)."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _explain(error: SyncEngineError) -> None:
@@ -296,16 +308,24 @@ def _explain(error: SyncEngineError) -> None:
 
 def _explain_group(group: BaseExceptionGroup[BaseException]) -> int:
     """Tasks that ran side by side failed; the first of the engine's own errors speaks for them."""
-    known, other = group.split(SyncEngineError)
+    if group.subgroup(BrokenPipeError):
+        return _reader_went_away()
+    _, other = group.split(SyncEngineError)
     if other is not None:
-        raise other
-    assert known is not None
-    error: BaseException = known
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, SyncEngineError)
-    _explain(error)
-    return error.exit_code
+        traceback.print_exception(other)
+        return EXIT_INTERNAL
+    errors = list(_leaves(group))
+    for error in errors:
+        _explain(error)
+    return max(error.exit_code for error in errors)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[SyncEngineError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        elif isinstance(error, SyncEngineError):
+            yield error
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -615,15 +635,28 @@ def backup(context: click.Context, path: str, *, as_json: bool) -> int:
     return _command(context, "backup", {"path": str(Path(path).absolute())}, json=as_json)
 
 
+class _NoCalls:
+    """The pace of parts that are built and never used."""
+
+    async def turn(self, source: SourceName, limit: str) -> None:
+        """Nothing is ever called."""
+
+    def slow_down(self, source: SourceName, limit: str, until: datetime | None) -> None:
+        """Nothing is ever called."""
+
+    def estimate(self, source: SourceName, limit: str, count: int) -> float:
+        """Nothing is ever called."""
+        del source, limit, count
+        return 0.0
+
+
 @cli.command("check-config")
 @as_json
 @click.pass_context
 def check_config(context: click.Context, *, as_json: bool) -> int:
     """Read the settings and every secret they name; say all that is wrong."""
     settings = _settings(context)
-    clock = SystemClock()
-    world = World(clock=clock, pace=_NoPace(), directory=settings.directory)
-    connect_sources(settings, world)
+    connect_sources(settings, World(clock=SystemClock(), pace=_NoCalls(), directory=settings.directory))
     document = {
         "store": str(store_path(settings)),
         "sources": {name: source.kind for name, source in settings.sources.items()},
@@ -687,7 +720,26 @@ def demo(titles: int, seed: int) -> int:
 
 
 async def _demo(titles: int, seed: int) -> int:
-    raise NotImplementedError
+    """A sandbox, and an engine over a store of its own, in one process."""
+    directory = Path("var/demo")
+    shutil.rmtree(directory, ignore_errors=True)
+    stubs = make_sandbox(seed, titles, directory)
+    await stubs.start()
+    console = Console(highlight=False)
+    try:
+        async with opened(load_settings(str(stubs.settings_path))) as desk, desk.engine.working():
+
+            async def command(name: str, arguments: Document) -> Document:
+                answer = await desk.answer(name, arguments)
+                if "errors" in answer.document:
+                    raise SourceFailed("; ".join(error["message"] for error in answer.document["errors"]))
+                return answer.document
+
+            await tell_demo(stubs, command, desk.engine.clock, console, seed=seed, config=str(stubs.settings_path))
+    finally:
+        with anyio.CancelScope(shield=True):
+            await stubs.stop()
+    return 0
 
 
 @cli.command()
@@ -696,10 +748,8 @@ async def _demo(titles: int, seed: int) -> int:
 @as_json
 def bench(records: int | None, rounds: int | None, *, as_json: bool) -> int:
     """Measure the parse-and-diff hot path; results are ratios within one run."""
-    import bench as harness
-
     given = {name: value for name, value in (("records", records), ("rounds", rounds)) if value is not None}
-    harness.run(**given, as_json=as_json)
+    benchmark.run(**given, as_json=as_json)
     return 0
 
 

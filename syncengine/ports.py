@@ -146,6 +146,10 @@ class Source(Protocol):
         """The message of a single title as it is now; none where the distributor does not know it or there is no such call."""
         ...
 
+    async def check_account(self) -> None:
+        """Raise SourceFailed, or InputUnreadable, where the account or the files are not what they should be."""
+        ...
+
     async def aclose(self) -> None:
         """Give back connections and files."""
         ...

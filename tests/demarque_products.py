@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from adapters.distributors.demarque.rules import DeMarqueRules
 from syncengine.domain.dates import OnixDate
 from syncengine.domain.ids import Format, Isbn, RecordReference, SourceName, TitleKey
-from syncengine.domain.offer import Offer
+from syncengine.domain.offer import Offer, OfferPrice
 from syncengine.domain.product import (
     DatedRole,
     Price,
@@ -49,7 +49,7 @@ def price(
     amount: str | None = "14.99",
     currency: str | None = "CAD",
     *,
-    type: str | None = "02",
+    kind: str | None = "02",
     since: str | None = None,
     until: str | None = None,
     **facts: Any,
@@ -58,7 +58,7 @@ def price(
     return Price(
         amount=None if amount is None else Decimal(amount),
         currency=currency,
-        type=type,
+        type=kind,
         dates=(*dates, *facts.pop("dates", ())),
         **{"territory": CANADA, "qualifier": "05", **facts},
     )
@@ -139,6 +139,12 @@ def offered(
 ) -> Offer:
     """The offer of a record or a title, by ordinary rules where none are given."""
     return (by or rules()).offer(of if isinstance(of, Title) else title(of), market, at)
+
+
+def charged(offer: Offer) -> OfferPrice:
+    """The price of an offer that must have one."""
+    assert offer.price is not None, offer.rules
+    return offer.price
 
 
 def rule_ids(offer: Offer) -> list[str]:

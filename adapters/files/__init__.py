@@ -1,5 +1,6 @@
 """Plain ONIX files: where they are read from, and the rules for catalogues whose sender published none."""
 
+from adapters.files.rules import OnixRules
 from adapters.files.source import FileSource, Pick
 
-__all__ = ["FileSource", "Pick"]
+__all__ = ["FileSource", "OnixRules", "Pick"]

@@ -94,6 +94,9 @@ class FileSource:
     async def read_one(self, isbn: Isbn) -> Part | None:  # noqa: ARG002 - files have no single titles
         return None
 
+    async def check_account(self) -> None:
+        """There is no account; the files are looked at when they are read."""
+
     async def aclose(self) -> None:
         """Nothing stays open between passes."""
 

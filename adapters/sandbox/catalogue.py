@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -238,7 +238,7 @@ class BookMaker:
         """HTML of one to three thousand characters."""
         chance = random.Random(f"{self._seed}:text:{book.number}")
         tongue = words.TONGUES[book.language]
-        paragraphs = [_paragraph(chance, tongue, book) for _ in range(chance.randrange(4, 9))]
+        paragraphs = [_paragraph(chance, tongue, book) for _ in range(chance.randrange(3, 7))]
         quote = f"<blockquote><em>{_sentence(chance, tongue, book)}</em></blockquote>"
         return "".join(f"<p>{paragraph}</p>" for paragraph in paragraphs[:-1]) + quote + f"<p>{paragraphs[-1]}</p>"
 
@@ -320,10 +320,13 @@ def _sentence(chance: random.Random, tongue: words.Tongue, book: Book) -> str:
     )
 
 
-def pick_where(rows: Sequence[TitleRow], edit: TitleEdit) -> list[str]:
-    """The ISBNs of the first `count` titles that have the state `where` names (in the edit's market, if it names one)."""
+def pick_where(rows: Sequence[TitleRow], edit: TitleEdit, *, spare: Collection[str] = ()) -> list[str]:
+    """The ISBNs of the first `count` titles that have the state `where` names (in the edit's market, if it names one).
+
+    Those in `spare` are taken only when the others do not suffice.
+    """
     chosen: dict[str, None] = {}
-    for row in rows:
+    for row in sorted(rows, key=lambda row: row.isbn in spare):
         if len(chosen) == edit.count:
             break
         if row.state == edit.where and edit.market in {UNSET, row.market} and edit.format in {UNSET, row.format}:

@@ -39,16 +39,15 @@ class Ledger:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self._rows: list[LedgerRow] = []
+        self._path = path
+        self._rows: list[LedgerRow] = [] if path is None else list(_read_back(path))
         self._file: io.BufferedWriter | None = None
-        if path is not None:
-            self._rows.extend(_read_back(path))
-            self._file = path.open("ab")
 
     def append(self, row: LedgerRow) -> None:
         """Take a row; durable against the death of the process when this returns."""
         self._rows.append(row)
-        if self._file is not None:
+        if self._path is not None:
+            self._file = self._file or self._path.open("ab")
             self._file.write(msgspec.json.encode(row) + b"\n")
             self._file.flush()
 
@@ -63,7 +62,7 @@ class Ledger:
         return len(self._rows)
 
     def close(self) -> None:
-        """Close the file; the rows stay readable."""
+        """Close the file; the rows stay readable, and the next row opens it again."""
         if self._file is not None:
             self._file.close()
             self._file = None

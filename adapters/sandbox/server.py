@@ -310,8 +310,10 @@ class Sandbox:
         return _json({"ledger": rows})
 
     async def _get_calls(self, request: web.Request) -> web.Response:
-        endpoint, since = request.query.get("endpoint"), int(request.query.get("since", "0"))
-        rows = [row for row in self.calls if row.sequence > since and endpoint in {None, row.endpoint}]
+        endpoint, since = request.query.get("endpoint"), request.query.get("since", "0")
+        if not since.isdecimal():
+            return _json({"error": "since is the sequence of a call"}, status=400)
+        rows = [row for row in self.calls if row.sequence > int(since) and endpoint in {None, row.endpoint}]
         return _json({"calls": rows})
 
     async def _get_titles(self, request: web.Request) -> web.Response:

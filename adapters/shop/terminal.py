@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -103,15 +104,18 @@ def _order(document: Document, console: Console) -> None:
     order = document["order"]
     console.print(f"[bold]{escape(order['order_id'])}[/] is {_coloured(order['state'])} {escape(order['note'] or '')}")
     for name, value in order.items():
-        if value not in {None, ""} and name not in {"order_id", "state", "note"}:
-            console.print(f"  {name:<18}{escape(str(value))}")
+        if value not in {None, "", False} and name not in {"order_id", "state", "note"}:
+            text = _when(value) if name.endswith("_at") else str(value)
+            console.print(f"  {name:<18}{escape(text)}")
     table = _table("at", "from", "to", "why")
     for event in document["history"]:
         why = " ".join(part for part in (event["reason"], event["note"]) if part)
-        table.add_row(event["at"], event["from"] or "", _coloured(event["to"]), escape(why))
+        table.add_row(_when(event["at"]), event["from"] or "", _coloured(event["to"]), escape(why))
     console.print(table)
     for entry in document["owed"]:
-        console.print(f"  owed: {entry['kind']} ({entry['state']}), due {entry['due_at']} {escape(entry['note'])}")
+        console.print(
+            f"  owed: {entry['kind']} ({entry['state']}), due {_when(entry['due_at'])} {escape(entry['note'])}"
+        )
 
 
 def _offers(document: Document, console: Console) -> None:
@@ -123,9 +127,9 @@ def _offers(document: Document, console: Console) -> None:
             f"[dim]{escape(offer['source'])} {escape(offer['record_reference'] or '')}[/]"
         )
         if offer["starts_at"]:
-            console.print(f"  sale starts      {offer['starts_at']}")
+            console.print(f"  sale starts      {_when(offer['starts_at'])}")
         if offer["next_change_at"]:
-            console.print(f"  next changes at  {offer['next_change_at']}")
+            console.print(f"  next changes at  {_when(offer['next_change_at'])}")
         for rule in offer["rules"]:
             console.print(f"  {rule['id']:<16} {escape(rule['says'])}")
 
@@ -135,7 +139,7 @@ def _changes(document: Document, console: Console) -> None:
         fields = "; ".join(f"{field['field']} {field['old']} -> {field['new']}" for field in change["fields"])
         title = f"{change['isbn']} {change['format']}" if change["isbn"] else change["record_reference"]
         console.print(
-            f"{change['seq']:>7} {change['at']} {change['kind']:<8} {escape(str(title))} {change['market'] or ''} {escape(fields)}"
+            f"{change['seq']:>7} {_when(change['at'])} {change['kind']:<8} {escape(str(title))} {change['market'] or ''} {escape(fields)}"
         )
 
 
@@ -158,7 +162,7 @@ def _parked(document: Document, console: Console) -> None:
 
 def _status(document: Document, console: Console) -> None:
     for source in document["sources"]:
-        ended = [stands["last_complete_at"] or "never" for stands in source["streams"].values()]
+        ended = [_when(stands["last_complete_at"]) or "never" for stands in source["streams"].values()]
         console.print(
             f"[bold]{escape(source['source'])}[/]  {source['records']:,} records, last complete pass {', '.join(ended)}"
         )
@@ -179,7 +183,7 @@ def _plan(document: Document, console: Console) -> None:
     for line in document["sales"]:
         title = f"{line['isbn']} {line['format']}"
         amount = f"{line['amount']} {line['currency']}"
-        table.add_row(line["due_at"], title, line["market"], f"{line['orders']:,}", line["price"] or "", amount)
+        table.add_row(_when(line["due_at"]), title, line["market"], f"{line['orders']:,}", line["price"] or "", amount)
     console.print(table if document["sales"] else "no sale is in sight")
     for currency, amount in document["totals"].items():
         console.print(f"total     {amount} {currency}")
@@ -187,6 +191,17 @@ def _plan(document: Document, console: Console) -> None:
         console.print(f"{escape(source)}: {seconds:,.0f} s under its limits")
     if document["without_a_date"]:
         console.print(f"{document['without_a_date']:,} more orders have no date of sale in sight")
+
+
+def _doctor(document: Document, console: Console) -> None:
+    for check in document["checks"]:
+        mark = "[green]good[/]" if check["ok"] else "[bold red]bad [/]"
+        console.print(f"{mark}  {escape(check['check'])}: {escape(check['says'])}")
+
+
+def _when(instant: str | None) -> str:
+    """An instant to the second, as people read it."""
+    return f"{datetime.fromisoformat(instant).astimezone(UTC):%Y-%m-%d %H:%M:%S}Z" if instant else ""
 
 
 def _plain(document: Document, console: Console) -> None:
@@ -225,6 +240,7 @@ _SHAPES: Mapping[str, Callable[[Document, Console], None]] = {
     "parked_list": _parked,
     "status": _status,
     "plan": _plan,
+    "doctor": _doctor,
 }
 
 

@@ -53,6 +53,11 @@ def expand(blob: bytes) -> bytes:
         raise _damaged("body", error) from error
 
 
+def plain(text: str) -> str:
+    """The text with `?` for what is no Unicode: lone surrogates, as headers and broken feeds bring them."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 class Packed(Generic[ValueT]):
     """Encodes values of one type. Fields are stored by name: one that was added since takes its default, one that is gone is skipped."""
 
@@ -62,8 +67,11 @@ class Packed(Generic[ValueT]):
         self._compressed = compressed
 
     def pack(self, value: ValueT) -> bytes:
-        """The value as bytes; equal values of one build give equal bytes, unordered sets aside."""
-        packed = _encode(value)
+        """The value as bytes; text that is no Unicode is kept as `plain` spells it."""
+        try:
+            packed = _encode(value)
+        except UnicodeEncodeError:
+            packed = _encode(_plain_throughout(msgspec.to_builtins(value, builtin_types=(bytes, datetime))))
         return compress(packed) if self._compressed else packed
 
     def unpack(self, blob: bytes) -> ValueT:
@@ -107,6 +115,16 @@ def from_micros(micros: int) -> datetime:
 def from_micros_or_none(micros: int | None) -> datetime | None:
     """The same, where there may be none."""
     return None if micros is None else from_micros(micros)
+
+
+def _plain_throughout(node: object) -> object:
+    if isinstance(node, str):
+        return plain(node)
+    if isinstance(node, dict):
+        return {_plain_throughout(key): _plain_throughout(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_plain_throughout(part) for part in node]
+    return node
 
 
 def _damaged(what: str, error: Exception) -> StoreFailed:

@@ -6,7 +6,7 @@ import builtins
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 
-from state.sqlite.codec import ORDER, from_micros, to_micros
+from state.sqlite.codec import ORDER, from_micros, plain, to_micros
 from state.sqlite.sql import Runs, listed
 from state.sqlite.titles import mark_due
 from syncengine.domain.ids import OrderId, TitleKey
@@ -99,7 +99,7 @@ def _log(db: sqlite3.Connection, events: Sequence[OrderEvent]) -> None:
     db.executemany(
         _LOG,
         [
-            (event.order_id, to_micros(event.at), event.before, event.after, event.reason, event.note)
+            (event.order_id, to_micros(event.at), event.before, event.after, event.reason, plain(event.note))
             for event in events
         ],
     )

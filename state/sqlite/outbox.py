@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from state.sqlite.codec import GATE, LOGGED_RECEIPT, OPERATION, REQUEST, from_micros, to_micros
+from state.sqlite.codec import GATE, LOGGED_RECEIPT, OPERATION, REQUEST, from_micros, plain, to_micros
 from state.sqlite.sql import Runs, listed, next_number
 from syncengine.domain.delivery import PRIORITY, Entry, EntryState, Gate
 from syncengine.domain.ids import EntryId, OrderId, SourceName, TitleKey
@@ -204,7 +204,7 @@ def _save(db: sqlite3.Connection, entry: Entry) -> None:
             "gate": entry.gate,
             "attempts": entry.attempts,
             "ever_sent": entry.ever_sent,
-            "note": entry.note,
+            "note": plain(entry.note),
             "request": None if entry.request is None else REQUEST.pack(entry.request),
         },
     ).rowcount

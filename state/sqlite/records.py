@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from state.sqlite.changes import append
-from state.sqlite.codec import PRODUCT, compress, expand, from_micros, to_micros
+from state.sqlite.codec import PRODUCT, compress, expand, from_micros, plain, to_micros
 from state.sqlite.sql import Runs, listed
 from state.sqlite.titles import mark_due, name_titles
 from syncengine.domain.frame import FrameIndex, KnownFrame
@@ -234,7 +234,11 @@ def _tell(db: sqlite3.Connection, writes: Sequence[RecordWrite]) -> None:
 
 
 def _same_reference(frame: Quarantined) -> str:
-    return _same_bytes(frame) if frame.reference is None else f"reference {frame.reference}"
+    return _same_bytes(frame) if frame.reference is None else _reference_mark(frame.reference)
+
+
+def _reference_mark(reference: RecordReference) -> str:
+    return f"reference {plain(reference)}"
 
 
 def _same_bytes(frame: Quarantined) -> str:
@@ -251,11 +255,11 @@ def _set_aside(
                 frame.source,
                 same_as(frame),
                 frame.stream,
-                frame.part,
-                frame.reference,
+                plain(frame.part),
+                None if frame.reference is None else plain(frame.reference),
                 frame.offset,
                 frame.line,
-                frame.reason,
+                plain(frame.reason),
                 compress(frame.body),
                 to_micros(frame.at),
             )
@@ -283,8 +287,8 @@ def _set_aside_frames(db: sqlite3.Connection, statement: str, source: SourceName
 
 
 def _clear_quarantine(db: sqlite3.Connection, source: SourceName, references: Collection[RecordReference]) -> None:
-    same_as = [f"reference {reference}" for reference in references]
-    db.execute(_CLEAR_QUARANTINE, (source, listed(same_as)))
+    marks = [_reference_mark(reference) for reference in references]
+    db.execute(_CLEAR_QUARANTINE, (source, listed(marks)))
 
 
 def _drop_quarantined(db: sqlite3.Connection, ids: Collection[int]) -> int:

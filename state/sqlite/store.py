@@ -288,7 +288,7 @@ def _make_file(path: Path) -> None:
 
 def _make_folder(path: Path) -> None:
     try:
-        for folder in reversed(path.parents):
+        for folder in reversed([folder for folder in path.parents if not folder.exists()]):
             folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise _unwritable(path.parent, error) from error

@@ -276,7 +276,7 @@ def _market(supply: ProductSupply, where: str) -> list[Line]:
     fact = (supply.market_reference, frozenset(supply.markets))
     alone = supply.markets[0] if len(supply.markets) == 1 else None
     text = _words(supply.market_reference, where)
-    return [Line(fact=fact, text=text, key=supply.market_reference or where, territory=alone)]
+    return [Line(fact=fact, text=text, key=supply.market_reference or where, family=where, territory=alone)]
 
 
 def _market_restrictions(supply: ProductSupply, where: str) -> list[Line]:

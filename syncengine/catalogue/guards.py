@@ -92,11 +92,8 @@ def _fired(
     if complete_full and tallies.records and last_full_records and last_full_records >= least:
         missing = last_full_records - tallies.records
         if _exceeds(missing, last_full_records, settings.shrunk_percent):
-            share = _share(missing, last_full_records, settings.shrunk_percent)
-            yield (
-                "shrunk",
-                f"the full pass has {tallies.records} records, the last one had {last_full_records}: {share} fewer",
-            )
+            have = f"the full pass has {tallies.records} records where the last one had {last_full_records}"
+            yield "shrunk", f"{have}: {_percent(missing, last_full_records)} fewer, the limit is {settings.shrunk_percent:g} %"
     for guard, count, percent, what in (
         ("removed", tallies.removed, settings.removed_percent, "be removed"),
         ("vanished", tallies.vanished, settings.vanished_percent, "vanish"),
@@ -104,19 +101,19 @@ def _fired(
         ("prices-moved", tallies.prices_moved, settings.prices_moved_percent, "change their price"),
     ):
         if tallies.known >= least and _exceeds(count, tallies.known, percent):
-            share = _share(count, tallies.known, percent)
-            yield guard, f"{count} of {tallies.known} known records would {what}: {share}"
+            would = f"{count} of {tallies.known} known records would {what}"
+            yield guard, f"{would}: {_percent(count, tallies.known)}, the limit is {percent:g} %"
     if tallies.price_jumps > settings.price_jumps:
         count, limit = tallies.price_jumps, settings.price_jumps
-        yield "price-jump", f"prices of {count} records would fall to zero or move tenfold, {limit} are let through"
+        yield "price-jump", f"prices of {count} records would fall to zero or move tenfold, the limit is {limit}"
 
 
 def _exceeds(count: int, whole: int, percent: float) -> bool:
     return count * 100 > whole * percent
 
 
-def _share(count: int, whole: int, limit: float) -> str:
-    return f"{count * 100 / whole:.1f} % where {limit:g} % is the limit"
+def _percent(count: int, whole: int) -> str:
+    return f"{count * 100 / whole:.1f} %"
 
 
 # --- one record --------------------------------------------------------------------------------------------------------

@@ -117,13 +117,17 @@ class Worker:
         self._breaker = Breaker()
         self._trips: list[_Trip] = []
         self._stirred = Bell()
-        self._stopping = False
+        self._stopped_at: float | None = None
         self._failure: Exception | None = None
 
     @property
     def breaker(self) -> Breaker:
         """Whether the distributor is being reached."""
         return self._breaker
+
+    @property
+    def _is_stopping(self) -> bool:
+        return self._stopped_at is not None
 
     async def run(self) -> None:
         """Deliver whatever becomes due, until `stop`. Raises StoreFailed, and what cannot be laid to a single entry."""
@@ -135,7 +139,8 @@ class Worker:
 
     def stop(self) -> None:
         """Claim nothing more. What waits for its turn goes back; calls in flight have the grace to finish."""
-        self._stopping = True
+        if self._stopped_at is None:
+            self._stopped_at = self._clock.monotonic()
         for trip in self._trips:
             if trip.waiting is not None:
                 trip.waiting.cancel()
@@ -156,7 +161,7 @@ class Worker:
             raise self._failure
 
     async def _loop(self, tasks: TaskGroup, *, until_idle: bool) -> None:
-        while not self._stopping and self._failure is None:
+        while not self._is_stopping and self._failure is None:
             # Asked before the claim: what a trip puts into the outbox at its end may be too late for this one.
             is_idle = not self._trips
             # Between the claim and the start of its trip an entry is in nobody's hands.
@@ -206,7 +211,8 @@ class Worker:
 
     async def _finish(self) -> None:
         """Let calls in flight finish; what takes longer than the grace is left to recovery."""
-        until = self._clock.monotonic() + self._grace
+        began_at = self._clock.monotonic() if self._stopped_at is None else self._stopped_at
+        until = began_at + self._grace
         while self._trips and self._failure is None and (left := until - self._clock.monotonic()) > 0:
             await self._stirred.wait_at_most(left, self._clock)
 
@@ -278,7 +284,7 @@ class Worker:
     async def _wait_for_turn(self, trip: _Trip, limit: str) -> bool:
         """Whether the turn came; if the worker stops before it comes, the entry is given back."""
         with anyio.CancelScope() as trip.waiting:
-            if self._stopping:
+            if self._is_stopping:
                 trip.waiting.cancel()
             await self._pace.turn(self._source, limit)
         came = not trip.waiting.cancelled_caught
@@ -296,7 +302,7 @@ class Worker:
                     return False
                 for line in trip.lines:
                     await tx.outbox.log(line)
-                if self._stopping or not await self._may_send(tx, trip):
+                if self._is_stopping or not await self._may_send(tx, trip):
                     await tx.outbox.save(_unclaimed(trip.entry, current))
                     return False
                 await tx.outbox.save(

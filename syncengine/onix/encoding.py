@@ -85,6 +85,9 @@ _WIDE: Final = (
     (re.compile(rb"[< \t\r\n]\0[^\0]\0"), "utf-16-le"),
     (re.compile(rb"\0[< \t\r\n]\0[^\0]"), "utf-16-be"),
 )
+_SHIFTING: Final = ("iso2022", "hz")
+"""Encodings in which ASCII bytes stand for other characters after an escape."""
+
 _NO_CHARACTER_SETS: Final = frozenset({"idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape"})
 
 
@@ -175,7 +178,7 @@ class Decoder:
 def _declared_encoding(head: bytes) -> str | None:
     declaration = _DECLARATION.match(head, 0, _DECLARATION_LIMIT)
     stated = _DECLARED_ENCODING.search(declaration[0]) if declaration else None
-    return stated[1].decode("latin-1").strip() if stated else None
+    return stated[1].decode("latin-1").strip() or None if stated else None
 
 
 def _is_utf8(name: str) -> bool:
@@ -185,7 +188,7 @@ def _is_utf8(name: str) -> bool:
 @lru_cache(maxsize=64)
 def _is_character_set(name: str) -> bool:
     try:
-        b"".decode(name)
+        b" ".decode(name, "replace")
         return _codec_name(name) not in _NO_CHARACTER_SETS
     except (LookupError, ValueError):
         return False
@@ -194,6 +197,8 @@ def _is_character_set(name: str) -> bool:
 @lru_cache(maxsize=64)
 def _keeps_markup_plain(name: str) -> bool:
     """Whether every ASCII byte always is that character, never part of another, and the parser knows the encoding too."""
+    if _codec_name(name).startswith(_SHIFTING):
+        return False
     ascii_bytes = bytes(range(128))
     try:
         is_ascii = ascii_bytes.decode(name) == ascii_bytes.decode("ascii")

@@ -17,7 +17,7 @@ from syncengine.domain.frame import Context, MessageHeader, TagStyle
 from syncengine.domain.tags import REFERENCE_NAMES
 from syncengine.errors import NotOnix
 from syncengine.onix.encoding import BLANKS, decode_text, is_text, plain_text, strip_blanks
-from syncengine.onix.markup import Reader, Tag, Window
+from syncengine.onix.markup import PASSED, Reader, Tag, Window
 
 ROOT_NAMES: Final = {b"ONIXMessage": TagStyle.REFERENCE, b"ONIXmessage": TagStyle.SHORT}
 RECORD_NAMES: Final = {b"Product": TagStyle.REFERENCE, b"product": TagStyle.SHORT}
@@ -49,9 +49,10 @@ _SIGNATURES: Final = (
     (b"[", "JSON"),
 )
 _BLOCKS: Final = re.compile(
-    rb"<(?:[^ \t\r\n<>/:]+:)?"
+    PASSED + rb"|<(?:[^ \t\r\n<>/:]+:)?"
     rb"(?:(?:Descriptive|Collateral|Promotion|Content|Publishing|Production)Detail|RelatedMaterial|ProductSupply"
-    rb"|(?:descriptive|collateral|promotion|content|publishing|production)detail|relatedmaterial|productsupply)[ \t\r\n/>]"
+    rb"|(?:descriptive|collateral|promotion|content|publishing|production)detail|relatedmaterial|productsupply)[ \t\r\n/>]",
+    re.DOTALL,
 )
 
 
@@ -69,6 +70,7 @@ class Root:
     attributes: bytes
     is_bare: bool
     is_empty: bool
+    line: int
     warnings: tuple[str, ...] = ()
 
     @property
@@ -85,7 +87,7 @@ class Root:
         return b"<" + self.name + self.attributes + made_up + b">"
 
 
-def read_root(tag: Tag) -> Root:
+def read_root(tag: Tag, *, line: int) -> Root:
     """What the root's start tag says. Raises NotOnix for everything that is not ONIX 3."""
     _refuse_strangers(tag)
     stated, named = tag.attribute(b"release"), _named_release(tag.namespace)
@@ -101,13 +103,14 @@ def read_root(tag: Tag) -> Root:
         attributes=b"" if is_bare else _kept_attributes(tag),
         is_bare=is_bare,
         is_empty=tag.is_empty and not is_bare,
+        line=line,
         warnings=tuple(_release_warnings(stated, named, is_bare=is_bare)),
     )
 
 
 def release_of_content(record: bytes | bytearray, *, is_no_product: bool) -> str:
     """The release where the root does not tell: blocks exist since 3.0. Raises NotOnix for 2.1 (reference/onix.md 2.16)."""
-    if is_no_product or _BLOCKS.search(record):
+    if is_no_product or any(found["passed"] is None for found in _BLOCKS.finditer(record)):
         return "3.0"
     raise _other_release("2.1", "by its content: no namespace, no release, and none of the blocks of ONIX 3")
 
@@ -145,7 +148,6 @@ class Prolog(Reader):
         return NotOnix(f"the message ends {where}", hint="fetch it again; if it is still so, ask the sender")
 
     def _before_root(self) -> bool:
-        window = self.window
         opener = self.opener()
         self._is_blank = self._is_blank and opener is None
         match opener:
@@ -158,7 +160,14 @@ class Prolog(Reader):
             case _ if opener.startswith(b"<!"):
                 return self._start_doctype()
             case _:
-                raise not_xml(bytes(window.buffer[window.position : window.position + _EXCERPT]))
+                return self._refuse()
+
+    def _refuse(self) -> bool:
+        window = self.window
+        end = window.position + _EXCERPT
+        if len(window.buffer) < end and not window.ended:
+            return window.wait_for(end)
+        raise not_xml(bytes(window.buffer[window.position : end]))
 
     def _start_root(self) -> bool:
         tag = self.tag()
@@ -166,7 +175,7 @@ class Prolog(Reader):
             return False
         if tag.local.lower() in _HTML_NAMES:
             return self.enter(self._in_html, "an HTML page")
-        self.root = read_root(tag)
+        self.root = read_root(tag, line=self.window.line(tag.start))
         self.window.position = tag.start if self.root.is_bare else tag.end
         return False
 
@@ -176,7 +185,7 @@ class Prolog(Reader):
         if len(head) < _EXCERPT and b">" not in head and not window.ended:
             return False
         if not head.upper().startswith(b"<!DOCTYPE"):
-            raise not_xml(head)
+            return self._refuse()
         if _HTML_DOCTYPE.match(head):
             return self.enter(self._in_html, "an HTML page")
         self._is_in_subset = False
@@ -262,11 +271,11 @@ def _other_release(release: str, how: str) -> NotOnix:
 
 def _release_warnings(stated: str, named: str, *, is_bare: bool) -> Iterator[str]:
     if is_bare:
-        yield "line 1: a single record without a message around it"
+        yield "a single record without a message around it"
     elif not stated and named:
-        yield f"line 1: the root has no release; {named} by its namespace"
+        yield f"the root has no release; {named} by its namespace"
     elif stated and named and stated != named:
-        yield f"line 1: the root's release is {stated}, its namespace that of {named}"
+        yield f"the root's release is {stated}, its namespace that of {named}"
 
 
 def _root_name(style: TagStyle) -> bytes:
@@ -307,7 +316,9 @@ def read_header(root: Root, raw: bytes, encoding: str) -> tuple[MessageHeader, s
 
 
 def _parser(*, recover: bool) -> etree.XMLParser:
-    return etree.XMLParser(encoding="utf-8", recover=recover, no_network=True, huge_tree=False)
+    return etree.XMLParser(
+        encoding="utf-8", recover=recover, no_network=True, huge_tree=False, remove_comments=True, remove_pis=True
+    )
 
 
 def _header_fields(tree: etree._Element) -> MessageHeader:
@@ -320,7 +331,7 @@ def _header_fields(tree: etree._Element) -> MessageHeader:
 
 def _sender(tree: etree._Element) -> str | None:
     """The sender's name, else the value of its first identifier."""
-    for sender in tree.iter():
+    for sender in tree.iter("*"):
         if _reference_name(sender) == "Sender":
             texts = [(name, text) for name, text in _named_texts(sender) if text]
             return next((text for wanted in ("SenderName", "IDValue") for name, text in texts if name == wanted), None)
@@ -328,11 +339,11 @@ def _sender(tree: etree._Element) -> str | None:
 
 
 def _named_texts(tree: etree._Element) -> Iterator[tuple[str, str]]:
-    for element in tree.iter():
+    for element in tree.iter("*"):
         yield _reference_name(element), strip_blanks("".join(str(part) for part in element.itertext()))
 
 
 def _reference_name(element: etree._Element) -> str:
-    """The local name, whatever its tag style; a comment's is no name of any element."""
+    """The local name, whatever its tag style."""
     local = str(element.tag).rpartition("}")[2]
     return REFERENCE_NAMES.get(local, local)

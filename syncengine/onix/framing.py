@@ -7,13 +7,11 @@ its end tag (tier 2). What stands between records, before and after them is alwa
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from syncengine.domain.frame import Context, Frame, FrameIndex, KnownFrame, MessageHeader
-from syncengine.domain.ids import RecordReference
-from syncengine.onix.encoding import BLANKS, Decoder, plain_text
+from syncengine.domain.frame import Context, FrameIndex, MessageHeader
+from syncengine.onix.encoding import BLANKS, Decoder
 from syncengine.onix.envelope import (
     HEADER_NAMES,
     NO_PRODUCT_NAMES,
@@ -25,39 +23,14 @@ from syncengine.onix.envelope import (
     read_header,
     release_of_content,
 )
-from syncengine.onix.fingerprint import fingerprint, seed_for
-from syncengine.onix.markup import ATTRIBUTES, CONSTRUCTS, Reader, Tag, Window, read_tag
+from syncengine.onix.markup import CONSTRUCTS, Reader, Tag, Window, read_tag
+from syncengine.onix.recognition import OPENING, OPENING_REACH, RECORD, FramedBatch, Recogniser
 
-_PREFIX: Final = rb"(?:[^ \t\r\n<>/:=\"'!?]++:)?+"
-_RECORD: Final = rb"(?:Product|product)"
-_REFERENCE: Final = _PREFIX + rb"(?:RecordReference|a001)" + ATTRIBUTES
-_OPENING: Final = re.compile(
-    rb"[ \t\r\n]*+(<" + _PREFIX + _RECORD + ATTRIBUTES + rb"(?<!/)>)"
-    rb"[ \t\r\n]*+<" + _REFERENCE + rb"(?<!/)>([^<]*+)</"
-)
-"""A record's start tag and the text of its reference, where that comes first and is plain."""
-
-_OPENING_REACH: Final = 1024
-"""How many bytes of a record are waited for to find its reference, and by it the known frame."""
-
-_FIRST_REFERENCE: Final = re.compile(
-    rb"(?P<passed><!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>)|<" + _REFERENCE + rb"(?:(?<=/)>|>"
-    rb"(?P<text>(?:[^<]++|<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>)*+)</)",
-    re.DOTALL,
-)
-"""The same anywhere in a record, with what may not be searched for it."""
+__all__ = ["FramedBatch", "Framer"]
 
 _END_TAG: Final = re.compile(rb"</([^ \t\r\n<>]*+)[^<>]*+(?:>|(?=<))")
 _EXCERPT: Final = 40
 _NOTES_KEPT: Final = 100
-
-
-@dataclass(frozen=True, slots=True)
-class FramedBatch:
-    """What a chunk completes, in the order of the message: frames to read, and known frames that stand there unchanged."""
-
-    frames: list[Frame]
-    unchanged: list[KnownFrame]
 
 
 class Framer:
@@ -87,7 +60,7 @@ class Framer:
         if self._message is None:
             raise self._prolog.end()
         self._message.end()
-        batch.frames.extend(self._message.desk.deferred())
+        batch.frames.extend(self._message.recogniser.deferred())
         return batch
 
     def _read(self, piece: bytes) -> FramedBatch:
@@ -96,14 +69,16 @@ class Framer:
             if self._message is None:
                 self._message = self._begin()
             if self._message is not None:
-                self._message.desk.batch = batch
+                self._message.recogniser.batch = batch
                 self._message.read()
         return batch
 
     def _begin(self) -> _Message | None:
         self._prolog.read()
         root = self._prolog.root
-        return None if root is None else _Message(self._window, root, self._decoder, _Desk(self._seed, self._index))
+        if root is None:
+            return None
+        return _Message(self._window, root, self._decoder, Recogniser(self._seed, self._index))
 
     @property
     def context(self) -> Context | None:
@@ -128,12 +103,12 @@ class Framer:
     @property
     def records(self) -> int:
         """All records met, unchanged and repeated ones included."""
-        return self._message.desk.record_count if self._message else 0
+        return self._message.recogniser.record_count if self._message else 0
 
     @property
     def duplicates(self) -> int:
         """Frames that were dropped because a later one of their reference took their place."""
-        return self._message.desk.superseded_count if self._message else 0
+        return self._message.recogniser.superseded_count if self._message else 0
 
 
 class _Notes:
@@ -153,114 +128,13 @@ class _Notes:
         return [*self._kept, f"and {self._more_count} more like these"] if self._more_count else list(self._kept)
 
 
-class _Desk:
-    """Sorts records as they are met: known and unchanged, to be read now, or to be read when no later one can follow."""
-
-    def __init__(self, store_seed: int, index: FrameIndex) -> None:
-        self.batch = FramedBatch(frames=[], unchanged=[])
-        self.record_count = 0
-        self.superseded_count = 0
-        self.last_reference = b""
-        self._store_seed = store_seed
-        self._seed = 0
-        self._encoding = ""
-        self._index = index
-        self._seen: set[int] = set()
-        self._deferred: dict[bytes, Frame] = {}
-
-    def open(self, context: Context) -> None:
-        """Take records of this context from now on."""
-        self._seed = seed_for(self._store_seed, context)
-        self._encoding = context.encoding
-
-    def deferred(self) -> list[Frame]:
-        """The last frame of each reference that was kept back, in the order of the message."""
-        return list(self._deferred.values())
-
-    def skim(self, window: Window) -> bool:
-        """Tier 1: pass over unchanged records as long as there are any; says no to wait for the rest of one.
-
-        The bytes equal bytes that were exactly one record in the same context, so nothing in them needs to be looked at.
-        """
-        buffer, seed, seen, unchanged = window.buffer, self._seed, self._seen, self.batch.unchanged
-        position, size, count, needed = window.position, len(buffer), len(unchanged), 0
-        with memoryview(buffer) as view:
-            while opening := _OPENING.match(buffer, position):
-                raw = opening[2].strip(BLANKS)
-                known = self._index.get(raw)
-                if known is None or known.repeated or (mark := hash(self.identity(raw))) in seen:
-                    break
-                start = opening.start(1)
-                end = start + known.length
-                if end > size:
-                    needed = end
-                    break
-                if fingerprint(view[start:end], seed) != known.fingerprint:
-                    break
-                seen.add(mark)
-                unchanged.append(known)
-                position, self.last_reference = end, raw
-        window.position = position
-        self.record_count += len(unchanged) - count
-        return not needed or window.ended or window.wait_for(needed)
-
-    def take(self, window: Window, end: int, skipped_bytes: int) -> None:
-        """Tier 2 has found the record that lies between the window's position and here."""
-        start = window.position
-        raw = _raw_reference(window.buffer, start, end)
-        identity = self.identity(raw)
-        known = (self._index.get(raw) or self._index.get(identity)) if identity else None
-        is_repeated = self._is_repeated(identity, known)
-        self.record_count += 1
-        self.last_reference = raw
-        with memoryview(window.buffer) as view:
-            mark = fingerprint(view[start:end], self._seed)
-            if known is not None and not is_repeated and (known.length, known.fingerprint) == (end - start, mark):
-                self.batch.unchanged.append(known)
-                return
-            body = bytes(view[start:end])
-        frame = Frame(
-            reference=RecordReference(identity.decode()) if identity else None,
-            body=body,
-            fingerprint=mark,
-            offset=skipped_bytes + window.offset(start),
-            line=window.line(start),
-            repeated=is_repeated,
-        )
-        if is_repeated:
-            self._defer(identity, frame)
-        else:
-            self.batch.frames.append(frame)
-
-    def identity(self, raw: bytes) -> bytes:
-        """A reference's text in UTF-8: two spellings of one reference are the same."""
-        if raw.isascii() and b"&" not in raw and b"<" not in raw:
-            return raw
-        return plain_text(raw, self._encoding).encode("utf-8", "replace")
-
-    def _is_repeated(self, identity: bytes, known: KnownFrame | None) -> bool:
-        """Whether the reference stands more than once in its message, now or when last applied.
-
-        Only its hash is remembered: where two of them collide, a frame comes later than it might, and nothing is lost.
-        """
-        mark = hash(identity)
-        is_repeated = bool(identity) and (mark in self._seen or (known is not None and known.repeated))
-        self._seen.add(mark)
-        return is_repeated
-
-    def _defer(self, identity: bytes, frame: Frame) -> None:
-        if self._deferred.pop(identity, None) is not None:
-            self.superseded_count += 1
-        self._deferred[identity] = frame
-
-
 class _Message(Reader):
     """Reads a message behind its root's start tag: its header, its records, and whatever stands between them."""
 
-    def __init__(self, window: Window, root: Root, decoder: Decoder, desk: _Desk) -> None:
+    def __init__(self, window: Window, root: Root, decoder: Decoder, recogniser: Recogniser) -> None:
         super().__init__(window, self._between)
         self.context: Context | None = None
-        self.desk = desk
+        self.recogniser = recogniser
         self.warnings = _Notes()
         self.defects = _Notes()
         self._root = root
@@ -274,7 +148,7 @@ class _Message(Reader):
         self._depth = 0
         self._swallowed_count = 0
         for says in root.warnings:
-            self.warnings.add(window.line(window.position), says)
+            self.warnings.add(root.line, says)
 
     @property
     def is_complete(self) -> bool:
@@ -294,11 +168,13 @@ class _Message(Reader):
             self.defects.add(line, f"the message ends without </{_shown(self._root.name)}>; {self._account()}")
 
     def _account(self) -> str:
-        return f"the last complete record is {self._last()}" if self.desk.record_count else "no complete record came"
+        return (
+            f"the last complete record is {self._last()}" if self.recogniser.record_count else "no complete record came"
+        )
 
     def _last(self) -> str:
         """The last record, for people."""
-        reference = self.desk.identity(self.desk.last_reference).decode()
+        reference = self.recogniser.identity(self.recogniser.last_reference).decode()
         return repr(reference) if reference else "without a reference"
 
     def _complain(self, at: int, says: str) -> None:
@@ -312,7 +188,7 @@ class _Message(Reader):
     # Between records
 
     def _between(self) -> bool:
-        if self.context is not None and not self._is_closed and not self.desk.skim(self.window):
+        if self.context is not None and not self._is_closed and not self.recogniser.skim(self.window):
             return False
         opener = self.opener()
         match opener:
@@ -473,10 +349,10 @@ class _Message(Reader):
         release = self._root.release
         if release is None:
             release = release_of_content(record, is_no_product=self._is_no_product)
-            self.warnings.add(1, f"neither release nor namespace; {release} by its content")
+            self.warnings.add(self._root.line, f"neither release nor namespace; {release} by its content")
         encoding, header = self._decoder.encoding, self._header or MessageHeader()
         self.context = build_context(self._root, release=release, encoding=encoding, header=header)
-        self.desk.open(self.context)
+        self.recogniser.open(self.context)
 
     def _start_record(self, tag: Tag) -> bool:
         window = self.window
@@ -484,7 +360,7 @@ class _Message(Reader):
             self._open_context()
             return True
         if self._waits_for_reference(tag):
-            return window.wait_for(tag.start + _OPENING_REACH)
+            return window.wait_for(tag.start + OPENING_REACH)
         if self._is_closed:
             self._complain(tag.start, "a record")
         self._name = tag.name
@@ -495,9 +371,9 @@ class _Message(Reader):
     def _waits_for_reference(self, tag: Tag) -> bool:
         """Whether the reference has not come yet, and with it the chance that the record is unchanged."""
         window = self.window
-        if window.ended or tag.is_empty or len(window.buffer) >= tag.start + _OPENING_REACH:
+        if window.ended or tag.is_empty or len(window.buffer) >= tag.start + OPENING_REACH:
             return False
-        return _OPENING.match(window.buffer, tag.start) is None
+        return OPENING.match(window.buffer, tag.start) is None
 
     def _in_record(self) -> bool:
         found = self.walk.next(self.window.buffer)
@@ -524,7 +400,7 @@ class _Message(Reader):
         start = window.position
         if self.context is None:
             self._open_context(bytes(window.buffer[start:end]))
-        self.desk.take(window, end, self._decoder.skipped)
+        self.recogniser.take(window, end, self._decoder.skipped)
         if self.walk.passed_count:
             self._check_swallowed(start, end)
         window.position = end
@@ -535,7 +411,7 @@ class _Message(Reader):
         """A comment or CDATA section that was never closed takes in whole records, up to the end of the next one."""
         buffer, name = self.window.buffer, b"<" + self._name
         at = buffer.find(name, start + 1, end)
-        while at >= 0 and not _OPENING.match(buffer, at, end):
+        while at >= 0 and not OPENING.match(buffer, at, end):
             at = buffer.find(name, at + 1, end)
         if at >= 0:
             self._complain(at, f"a comment or CDATA section in the record {self._last()} holds another record")
@@ -547,7 +423,7 @@ class _Message(Reader):
 @lru_cache(maxsize=64)
 def _record_tags(prefix: bytes, root_name: bytes) -> tuple[re.Pattern[bytes], int]:
     """Where a record ends or must have ended: its end tag, another record's start tag, the root's end tag."""
-    record = re.escape(prefix) + _RECORD + rb"(?=[ \t\r\n/>])"
+    record = re.escape(prefix) + RECORD + rb"(?=[ \t\r\n/>])"
     pattern = rb"<(?:%b|/?%b|/%b(?=[ \t\r\n>]))" % (CONSTRUCTS, record, re.escape(root_name))
     return re.compile(pattern), len(prefix) + len(root_name) + 16
 
@@ -555,7 +431,7 @@ def _record_tags(prefix: bytes, root_name: bytes) -> tuple[re.Pattern[bytes], in
 @lru_cache(maxsize=64)
 def _header_tags(name: bytes, root_name: bytes) -> tuple[re.Pattern[bytes], int]:
     """The same for a header."""
-    record = re.escape(name.rpartition(b":")[0]) + rb":?" + _RECORD + rb"(?=[ \t\r\n/>])"
+    record = re.escape(name.rpartition(b":")[0]) + rb":?" + RECORD + rb"(?=[ \t\r\n/>])"
     names = rb"/(?:%b|%b)(?=[ \t\r\n>])" % (re.escape(name), re.escape(root_name))
     return re.compile(rb"<(?:%b|%b|%b)" % (CONSTRUCTS, names, record)), len(name) + len(root_name) + 16
 
@@ -563,19 +439,8 @@ def _header_tags(name: bytes, root_name: bytes) -> tuple[re.Pattern[bytes], int]
 @lru_cache(maxsize=64)
 def _element_tags(name: bytes) -> tuple[re.Pattern[bytes], int]:
     """An element's own tags, for its depth, and the start tags of records inside of it."""
-    pattern = rb"<(?:%b|/?%b(?=[ \t\r\n/>])|%b(?=[ \t\r\n/>]))" % (CONSTRUCTS, re.escape(name), _RECORD)
+    pattern = rb"<(?:%b|/?%b(?=[ \t\r\n/>])|%b(?=[ \t\r\n/>]))" % (CONSTRUCTS, re.escape(name), RECORD)
     return re.compile(pattern), len(name) + 16
-
-
-def _raw_reference(buffer: bytearray, start: int, end: int) -> bytes:
-    """The bytes between the tags of a record's reference, without blanks; empty where there are none."""
-    opening = _OPENING.match(buffer, start, end)
-    if opening is not None:
-        return opening[2].strip(BLANKS)
-    for found in _FIRST_REFERENCE.finditer(buffer, start, end):
-        if found["passed"] is None:
-            return (found["text"] or b"").strip(BLANKS)
-    return b""
 
 
 def _shown(name: bytes) -> str:

@@ -19,6 +19,9 @@ TERMINATORS: Final = {b"<!--": b"-->", b"<![CDATA[": b"]]>", b"<?": b"?>", b'"':
 CONSTRUCTS: Final = rb"!--|!\[CDATA\[|\?"
 """Those of element content, as a pattern behind `<`."""
 
+PASSED: Final = rb"(?P<passed><!--.*?(?:-->|\Z)|<!\[CDATA\[.*?(?:\]\]>|\Z)|<\?.*?(?:\?>|\Z))"
+"""The same as a whole; one that is not closed runs to the end, so that a search stays linear."""
+
 ATTRIBUTES: Final = rb"(?:[ \t\r\n/](?:[^<>\"']++|\"[^<\"]*+\"|'[^<']*+')*+)?+"
 """The rest of a start tag behind its name, as a pattern; `<` never stands in it, so a broken tag ends early."""
 
@@ -28,6 +31,7 @@ _ATTRIBUTE: Final = re.compile(rb"([^ \t\r\n=/]+)[ \t\r\n]*=[ \t\r\n]*(\"[^\"]*\
 _ANGLE: Final = re.compile(rb"[<>]")
 _OPENER: Final = re.compile(rb"<!--|<!\[CDATA\[|<!DOCTYPE(?=[ \t\r\n\[>])|<!|<\?|</|<|")
 _OPENER_REACH: Final = 10
+_LONG_OPENERS: Final = (b"<!--", b"<![CDATA[", b"<!DOCTYPE")
 _NOTHING: Final = re.compile(rb"(?!)")
 _VISIBLE: Final = re.compile(rb"[^ \t\r\n]")
 
@@ -237,11 +241,16 @@ class Reader:
         window = self.window
         window.skip_blanks()
         head = bytes(window.buffer[window.position : window.position + _OPENER_REACH])
-        is_short = len(head) < (_OPENER_REACH if head.startswith(b"<!") else 2)
-        if not head or (head.startswith(b"<") and is_short and not window.ended):
+        if not head or (head.startswith(b"<") and self._is_cut_off(head)):
             return None
         found = _OPENER.match(head)
         return found[0] if found else b""
+
+    def _is_cut_off(self, head: bytes) -> bool:
+        """Whether more input may make it another opener, or the input has ended in the middle of one."""
+        if self.window.ended:
+            return any(opener.startswith(head) and opener != head for opener in _LONG_OPENERS)
+        return len(head) < (_OPENER_REACH if head.startswith(b"<!") else 2)
 
     def tag(self) -> Tag | None:
         """The start tag at the position, or none if it has not come yet."""

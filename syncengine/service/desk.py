@@ -13,7 +13,7 @@ from typing import TypeVar
 import anyio
 
 from syncengine.domain.delivery import Entry, EntryState
-from syncengine.domain.ids import CustomerId, EntryId, Format, OrderId, SourceName, normalise_isbn
+from syncengine.domain.ids import CustomerId, EntryId, Format, OrderId, SourceName, is_valid_isbn, normalise_isbn
 from syncengine.domain.order import Order, OrderRequest, OrderState, Payment, PriceRule
 from syncengine.domain.passes import PassMode, PassReport, RecordOutcome
 from syncengine.domain.territory import Market
@@ -88,9 +88,11 @@ class Desk:
             "parked_drop": self.parked_drop,
             "pause": self.pause,
             "resume": self.resume,
+            "settle": self.settle,
             "status": self.status,
             "plan": self.plan,
             "backup": self.backup,
+            "doctor": self.doctor,
         }
 
     async def answer(self, command: str, arguments: Document) -> Answer:
@@ -312,6 +314,10 @@ class Desk:
         async with self._store.transaction(Urgency.COMMAND) as tx:
             offers = await self.engine.dispatch.offers(tx, isbn, market, at, source)
         if not offers:
+            if not is_valid_isbn(isbn):
+                raise UsageInvalid(
+                    f"{isbn} is no ISBN: its check digit or its length is wrong", hint="look at the number again"
+                )
             where = source or "any source"
             raise UsageInvalid(
                 f"ISBN {isbn} is not known from {where}", hint="check the number, or run a pass first: run.py resync"
@@ -413,6 +419,13 @@ class Desk:
 
     # --- the whole ----------------------------------------------------------------------------------------------------------
 
+    async def settle(self, arguments: Document) -> Answer:
+        """Wait until nothing is due any more."""
+        del arguments
+        await self._decide()
+        await self.engine.settle_down()
+        return Answer(document={})
+
     async def status(self, arguments: Document) -> Answer:
         """How everything stands: sources, passes, orders, outbox, what waits for a person."""
         del arguments
@@ -455,6 +468,23 @@ class Desk:
         """A consistent copy of the store, taken while it is in use."""
         await self._store.backup(arguments["path"])
         return Answer(document={"backup": arguments["path"]})
+
+    async def doctor(self, arguments: Document) -> Answer:
+        """Whether the store answers, each account is the one it should be, and nothing rests or waits unseen."""
+        del arguments
+        status = (await self.status({})).document
+        checks = [{"check": "store", "ok": True, "says": f"{self._store.identity.id} answers"}]
+        for name in self.engine.configured:
+            try:
+                await self.engine.distributors[name].source.check_account()
+            except SyncEngineError as error:
+                says = f"{error}; {error.hint}" if error.hint else str(error)
+                checks.append({"check": f"source {name}", "ok": False, "says": says})
+            else:
+                checks.append({"check": f"source {name}", "ok": True, "says": "reached, and it knows the account"})
+            if reason := status["paused"].get(name):
+                checks.append({"check": f"delivery {name}", "ok": False, "says": f"paused: {reason}"})
+        return Answer(document={"checks": checks}, exit_code=0 if all(check["ok"] for check in checks) else 4)
 
     async def _decide(self) -> None:
         while await self.engine.dispatch.decide_due():

@@ -380,6 +380,7 @@ def test_lookups(status, body, outcome):
     assert read.word
 
 
-def test_the_proof_of_a_sale_carries_no_signature():
-    body = '{"status_document_url":"https://u:p@x.example/status/77?expires=9&signature=canary"}'
-    assert calls().read_lookup(operation(), receipt(200, body)).proof == "https://x.example/status/77"
+def test_a_lookup_gives_no_proof():
+    """Address and token of the answer open the customer's file."""
+    body = '{"status_document_url":"https://x.example/status/canary","access_token":"enqcs_canary"}'
+    assert calls().read_lookup(operation(), receipt(200, body)) == Verdict(outcome=Outcome.ALREADY_DONE, word="found")

@@ -3,12 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from syncengine.domain.offer import OfferPrice, OfferState, TaxBasis
-from syncengine.domain.product import Tax
+from syncengine.domain.product import Price, Product, Tax
 from syncengine.domain.territory import Market, Territory
 from tests.demarque_products import (
     CA_CAD,
@@ -21,6 +22,7 @@ from tests.demarque_products import (
     US_USD,
     WORLD,
     block,
+    charged,
     countries,
     dated,
     offered,
@@ -36,20 +38,20 @@ MIDNIGHT = datetime(2026, 7, 1, 4, tzinfo=UTC)
 NEXT_MIDNIGHT = MIDNIGHT + timedelta(days=1)
 
 
-def on_sale(*prices, **facts):
+def on_sale(*prices: Price, **facts: Any) -> Product:
     """A title on sale in Canada at these prices."""
     return record(block(*prices), sale=PAST, **facts)
 
 
-def amount(of, at=NOW, market=CA_CAD):
+def amount(of: Product, at: datetime = NOW, market: Market = CA_CAD) -> str | None:
     """What it costs, as text; none where no price is in force."""
     found = offered(of, market, at)
     assert (found.price is None) is (found.state is UNPRICED)
     return None if found.price is None else str(found.price.amount)
 
 
-def last_rule(of, at=NOW, market=CA_CAD):
-    return offered(of, market, at).rules[-1].id
+def last_rule(of: Product, at: datetime = NOW) -> str:
+    return offered(of, at=at).rules[-1].id
 
 
 # --- what counts as a price of the market ------------------------------------------------------------------------------
@@ -66,10 +68,10 @@ def test_a_consumer_s_price_counts(qualifier):
         {"qualifier": "06"},
         {"qualifier": "10"},
         {"qualifier": "07"},
-        {"type": "05"},
-        {"type": "11"},
-        {"type": "21"},
-        {"type": None},
+        {"kind": "05"},
+        {"kind": "11"},
+        {"kind": "21"},
+        {"kind": None},
         {"conditions": True},
         {"currency": "EUR"},
         {"currency": None},
@@ -105,7 +107,7 @@ def test_each_country_has_its_own_price():
 
 
 def test_currencies_are_compared_whatever_their_case():
-    assert "CAD" == offered(on_sale(price(currency="cad"))).price.currency
+    assert "CAD" == charged(offered(on_sale(price(currency="cad")))).currency
 
 
 @pytest.mark.parametrize("text", ["-0.01", "NaN", "sNaN", "Infinity"])
@@ -116,7 +118,7 @@ def test_an_amount_that_cannot_be_charged_is_no_price(text):
 
 def test_free_is_an_amount_of_zero():
     offer = offered(on_sale(price("0.00")))
-    assert (FOR_SALE, Decimal(0)) == (offer.state, offer.price.amount)
+    assert (FOR_SALE, Decimal(0)) == (offer.state, charged(offer).amount)
 
 
 @pytest.mark.parametrize("code", ["01", "02"])
@@ -126,6 +128,7 @@ def test_unpriced_is_not_free(code):
         offer = offered(of)
         assert (UNPRICED, "demarque.10.not_listed") == (offer.state, offer.rules[-1].id)
         assert f"UnpricedItemType {code}" in offer.rules[-1].says
+        assert ("free is an amount of 0.00" in offer.rules[-1].says) is (code == "01")
 
 
 # --- what the offer says of it -----------------------------------------------------------------------------------------
@@ -144,7 +147,7 @@ def test_unpriced_is_not_free(code):
 )
 def test_the_type_tells_whether_tax_is_included(kind, basis):
     expected = OfferPrice(amount=Decimal("14.99"), currency="CAD", type=kind, tax=basis)
-    assert expected == offered(on_sale(price(type=kind))).price
+    assert expected == offered(on_sale(price(kind=kind))).price
 
 
 @pytest.mark.parametrize(
@@ -158,15 +161,18 @@ def test_the_type_tells_whether_tax_is_included(kind, basis):
         ((Tax(rate_code="S"),), "5"),
         ((Tax(rate_percent=Decimal("sNaN")),), "5"),
         ((Tax(rate_percent=Decimal(-7)),), "5"),
+        ((Tax(rate_percent=Decimal(100)),), "100"),
+        ((Tax(rate_percent=Decimal(101)),), "5"),
+        ((Tax(rate_percent=Decimal(7)), Tax(rate_percent=Decimal("NaN"))), "5"),
     ],
 )
 def test_the_feed_s_only_rate_goes_before_the_settings(taxes, expected):
     by = rules(tax_rates={"CA": Decimal(5), "US": Decimal(8)})
-    assert Decimal(expected) == offered(on_sale(price(taxes=taxes)), by=by).price.tax_percent
+    assert Decimal(expected) == charged(offered(on_sale(price(taxes=taxes)), by=by)).tax_percent
 
 
 def test_a_rate_that_nobody_gives_is_not_known():
-    assert offered(on_sale(price()), by=rules(tax_rates={"US": Decimal(8)})).price.tax_percent is None
+    assert charged(offered(on_sale(price()), by=rules(tax_rates={"US": Decimal(8)}))).tax_percent is None
 
 
 # --- periods -----------------------------------------------------------------------------------------------------------
@@ -180,11 +186,19 @@ def test_a_dated_switch_leaves_no_gap_and_no_overlap():
     assert offered(of, at=MIDNIGHT).next_change_at is None
 
 
+def test_a_dated_end_is_exclusive_even_where_its_follower_ends_that_day():
+    of = on_sale(price("14.99", until="20260701"), price("9.99", since="20260701", until="20260701T120000-0400"))
+    noon = MIDNIGHT + timedelta(hours=12)
+    assert ["14.99", "9.99", None] == [amount(of, at) for at in (MIDNIGHT - SECOND, noon - SECOND, noon)]
+
+
 def test_a_dated_end_includes_its_day_where_nothing_follows():
     of = on_sale(price("14.99", until="20260701"))
     assert ["14.99", "14.99", None] == [amount(of, at) for at in (MIDNIGHT, NEXT_MIDNIGHT - SECOND, NEXT_MIDNIGHT)]
     assert NEXT_MIDNIGHT == offered(of).next_change_at
     assert "demarque.10.none" == last_rule(of, NEXT_MIDNIGHT)
+    says = offered(of, at=NEXT_MIDNIGHT).rules[-1].says
+    assert "at 2026-07-02T04:00:00Z: 14.99 CAD (type 02) until 2026-07-02T04:00:00Z" in says
 
 
 def test_a_dated_end_includes_its_day_where_the_next_begins_after_it():
@@ -221,7 +235,7 @@ def test_a_switch_at_the_platform_s_midnight():
     paris = rules(zone=ZoneInfo("Europe/Paris"))
     midnight = datetime(2026, 6, 30, 22, tzinfo=UTC)
     assert midnight == offered(of, by=paris).next_change_at
-    assert Decimal("9.99") == offered(of, at=midnight, by=paris).price.amount
+    assert Decimal("9.99") == charged(offered(of, at=midnight, by=paris)).amount
 
 
 def test_a_promotion_of_one_day_lasts_that_day():
@@ -233,7 +247,7 @@ def test_a_promotion_of_one_day_lasts_that_day():
 
 def test_a_promotion_sent_in_two_types_lasts_as_long():
     day = {"since": "20260701", "until": "20260701"}
-    of = on_sale(price("4.99", type="02", **day), price("4.75", type="01", **day))
+    of = on_sale(price("4.99", kind="02", **day), price("4.75", kind="01", **day))
     assert ["4.99", None] == [amount(of, MIDNIGHT), amount(of, NEXT_MIDNIGHT)]
 
 
@@ -292,16 +306,16 @@ def test_equal_amounts_are_fine():
 )
 def test_types_are_preferred_fixed_then_agency_then_recommended_with_tax_first(better, worse):
     for prices in (
-        (price("10.00", type=better), price("12.00", type=worse)),
-        (price("12.00", type=worse), price("10.00", type=better)),
+        (price("10.00", kind=better), price("12.00", kind=worse)),
+        (price("12.00", kind=worse), price("10.00", kind=better)),
     ):
         offer = offered(on_sale(*prices))
-        assert (better, Decimal("10.00")) == (offer.price.type, offer.price.amount)
+        assert (better, Decimal("10.00")) == (charged(offer).type, charged(offer).amount)
         assert "demarque.10.preference" == offer.rules[-1].id
 
 
 def test_a_later_start_outweighs_a_preferred_type():
-    assert "12.00" == amount(on_sale(price("10.00", type="04"), price("12.00", type="01", since=PAST)))
+    assert "12.00" == amount(on_sale(price("10.00", kind="04"), price("12.00", kind="01", since=PAST)))
 
 
 def test_amounts_that_nothing_tells_apart_are_not_guessed():
@@ -310,8 +324,14 @@ def test_amounts_that_nothing_tells_apart_are_not_guessed():
     assert not offer.accepts_orders
 
 
+def test_a_lesser_type_among_the_rivals_does_not_settle_it():
+    of = on_sale(price("10.00", kind="04"), price("12.00", kind="04"), price("9.00", kind="01"))
+    assert "demarque.10.ambiguous" == last_rule(of)
+    assert offered(of).rules[-1].says.endswith("12.00 CAD (type 04) without dates, 9.00 CAD (type 01) without dates")
+
+
 def test_a_rival_of_a_lesser_type_does_not_make_it_ambiguous():
-    assert "10.00" == amount(on_sale(price("10.00", type="04"), price("9.00", type="01"), price("8.00", type="01")))
+    assert "10.00" == amount(on_sale(price("10.00", kind="04"), price("9.00", kind="01"), price("8.00", kind="01")))
 
 
 # --- before the start --------------------------------------------------------------------------------------------------
@@ -322,17 +342,17 @@ def test_before_the_start_the_price_at_the_start_is_shown():
     regular = price("14.99", since="20261001")
     today = price("19.99", until="20260630")
     of = record(block(today, launch, regular), sale=FUTURE)
-    assert (PREORDER, Decimal("9.99")) == (offered(of).state, offered(of).price.amount)
+    assert (PREORDER, Decimal("9.99")) == (offered(of).state, charged(offered(of)).amount)
     assert FUTURE_START == offered(of).next_change_at
     later = record(block(price("14.99", until="20260831"), price("9.99", since="20260901")), sale=FUTURE)
-    assert Decimal("9.99") == offered(later).price.amount
+    assert Decimal("9.99") == charged(offered(later)).amount
 
 
 def test_an_announced_title_shows_its_price_at_the_start():
     of = record(
         block(price("14.99", until="20260831"), price("9.99", since="20260901")), sale=FUTURE, preorder="20260801"
     )
-    assert (OfferState.ANNOUNCED, Decimal("9.99")) == (offered(of).state, offered(of).price.amount)
+    assert (OfferState.ANNOUNCED, Decimal("9.99")) == (offered(of).state, charged(offered(of)).amount)
 
 
 def test_a_preorder_may_lack_its_price():
@@ -348,13 +368,26 @@ def test_a_preorder_needs_its_currency_once_the_country_has_prices():
     assert (UNPRICED, False, "demarque.10.currency") == (offer.state, offer.accepts_preorders, offer.rules[-1].id)
 
 
+def test_a_preorder_without_its_currency_is_seen_across_blocks():
+    of = record(block(), block(price("9.99", "USD")), sale=FUTURE)
+    assert UNPRICED == offered(of, CA_CAD).state
+
+
+@pytest.mark.parametrize(
+    "facts", [{"qualifier": "06"}, {"territory": countries("FR")}, {"currency": None}, {"kind": "05"}]
+)
+def test_a_price_that_is_not_the_country_s_rules_no_preorder_out(facts):
+    of = record(block(price(**{"currency": "USD", **facts})), sale=FUTURE)
+    assert PREORDER == offered(of, CA_CAD).state
+
+
 def test_a_market_date_holds_a_price_back():
     """NEW prices carry no role 14: they are active at once, unless the block's MarketDate lies ahead."""
     of = record(block(price("9.99"), market_date=FUTURE), sale=PAST)
     assert PREORDER == offered(of).state
     assert (FOR_SALE, Decimal("9.99")) == (
         offered(of, at=FUTURE_START).state,
-        offered(of, at=FUTURE_START).price.amount,
+        charged(offered(of, at=FUTURE_START)).amount,
     )
 
 
@@ -371,10 +404,10 @@ def test_a_switch_between_equal_amounts_wakes_nobody():
 def test_prices_are_exact_decimals():
     chile = Market(country="CL", currency="CLP")
     of = record(
-        block(price("19.99", "CLP", type="42", territory=countries("CL")), market=WORLD), rights=WORLD, sale=PAST
+        block(price("19.99", "CLP", kind="42", territory=countries("CL")), market=WORLD), rights=WORLD, sale=PAST
     )
-    assert Decimal("19.99") == offered(of, chile).price.amount
-    assert "42" == offered(of, chile).price.type
+    assert Decimal("19.99") == charged(offered(of, chile)).amount
+    assert "42" == charged(offered(of, chile)).type
 
 
 def test_a_price_of_a_supply_that_does_not_sell_is_not_charged():

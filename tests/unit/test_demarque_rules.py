@@ -3,14 +3,16 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from syncengine.domain.dates import OnixDate
-from syncengine.domain.ids import Format
-from syncengine.domain.offer import HeldOrders, OfferState
-from syncengine.domain.product import DatedRole, ProductIdentifier, ProductSupply, SalesRights
+from syncengine.domain.ids import Format, RecordReference
+from syncengine.domain.offer import HeldOrders, Offer, OfferState
+from syncengine.domain.product import DatedRole, Price, Product, ProductIdentifier, ProductSupply, SalesRights
 from syncengine.domain.territory import Market, Territory
 from syncengine.domain.title import Remembered
 from tests.demarque_products import (
@@ -28,6 +30,7 @@ from tests.demarque_products import (
     US_USD,
     WORLD,
     block,
+    charged,
     countries,
     dated,
     offered,
@@ -46,7 +49,7 @@ OLD, NEW = rules(convention="old"), rules(convention="new")
 MINUTE = timedelta(minutes=1)
 
 
-def inactive(*prices, **facts):
+def inactive(*prices: Price, **facts: Any) -> ProductSupply:
     """A block with the negative indicators."""
     return block(*prices, **{"status": "08", "availability": "40", **facts})
 
@@ -141,9 +144,9 @@ def test_step_0_3_not_to_libraries_is_fine_for_retail():
 
 def test_step_0_library_records_do_not_disturb_the_retail_record_of_the_same_number():
     library = record(block(price("44.97")), reference="ENQC1-LIBRARIES", form="ED", sales_restrictions=("06",))
-    offer = offered(title(library, record(), replace(library, reference="ENQC1-LIBRARIES-2")))
+    offer = offered(title(library, record(), replace(library, reference=RecordReference("ENQC1-LIBRARIES-2"))))
     assert (FOR_SALE, "ENQC1-epub") == (offer.state, offer.record_reference)
-    assert Decimal("14.99") == offer.price.amount
+    assert Decimal("14.99") == charged(offer).amount
 
 
 def test_step_0_beside_a_library_record_a_deleted_one_says_nothing():
@@ -154,7 +157,7 @@ def test_step_0_beside_a_library_record_a_deleted_one_says_nothing():
 
 def test_a_block_for_libraries_only_is_no_candidate():
     library = block(price("44.97"), market_restrictions=("06",))
-    assert Decimal("14.99") == offered(record(library, block(price("14.99")))).price.amount
+    assert Decimal("14.99") == charged(offered(record(library, block(price("14.99"))))).amount
     assert OUT_OF_TERRITORY == offered(record(library)).state
 
 
@@ -189,10 +192,17 @@ def test_the_convention_may_be_forced():
 
 # --- table 9.1 ---------------------------------------------------------------------------------------------------------
 
-EXPECTED_9_1 = "demarque.9.1."
 
-
-def old(*, status="04", rights=CANADA, availability="20", preorder=None, start=None, market_status="04", at=NOW):
+def old(
+    *,
+    status: str | None = "04",
+    rights: Territory | None = CANADA,
+    availability: str | None = "20",
+    preorder: str | None = None,
+    start: str | None = None,
+    market_status: str | None = "04",
+    at: datetime = NOW,
+) -> Offer:
     """An OLD record of these facts, with one price in CA/CAD."""
     supply = ("08", start) if start else None
     sold = block(price(), status=market_status, availability=availability, supply_date=supply)
@@ -208,7 +218,7 @@ def test_row_9_1_1_for_sale(preorder, start):
     assert (FOR_SALE, True, False) == (offer.state, offer.accepts_orders, offer.accepts_preorders)
     assert ["demarque.9.convention", "demarque.9.1.1", "demarque.10.in_force"] == rule_ids(offer)
     assert offer.check_first
-    assert Decimal("14.99") == offer.price.amount
+    assert Decimal("14.99") == charged(offer).amount
 
 
 @pytest.mark.parametrize("preorder", [None, PAST, FUTURE])
@@ -231,7 +241,7 @@ def test_row_9_1_3_preorder(status, rights):
     )
     assert "demarque.9.1.3" in rule_ids(offer)
     assert (Decimal("14.99"), FUTURE_START, FUTURE_START) == (
-        offer.price.amount,
+        charged(offer).amount,
         offer.starts_at,
         offer.next_change_at,
     )
@@ -276,7 +286,7 @@ def test_step_1_2_withdrawn_everywhere(rights, start):
 
 def test_step_1_2_the_clock_alone_withdraws_no_preorder():
     """Its start has passed and the record that makes it saleable is on the way: held orders must not be thrown out."""
-    facts = {"status": "11", "rights": None, "availability": "40", "preorder": PAST, "start": FUTURE}
+    facts: dict[str, Any] = {"status": "11", "rights": None, "availability": "40", "preorder": PAST, "start": FUTURE}
     assert PREORDER == old(**facts, at=FUTURE_START - MINUTE).state
     after = old(**facts, at=FUTURE_START)
     assert (UNAVAILABLE, HeldOrders.KEEP) == (after.state, after.held_orders)
@@ -309,8 +319,8 @@ def test_table_9_1_has_no_row_for_the_rest(facts, expected):
 
 
 def test_an_old_preorder_without_a_price_for_the_market_is_display_only():
-    facts = {"status": "08", "rights": None, "preorder": PAST}
-    supply = {"supply_date": ("08", FUTURE), "market": None}
+    facts: dict[str, Any] = {"status": "08", "rights": None, "preorder": PAST}
+    supply: dict[str, Any] = {"supply_date": ("08", FUTURE), "market": None}
     for prices in ((), (price(currency="EUR"),), (price(territory=countries("FR")),), (price(territory=None),)):
         offer = offered(record(inactive(*prices, **supply), **facts))
         assert (ANNOUNCED, False) == (offer.state, offer.accepts_preorders)
@@ -334,12 +344,20 @@ def test_the_legacy_unavailable_record():
 # --- table 9.2 ---------------------------------------------------------------------------------------------------------
 
 
-def new(*, status="04", rights=CANADA, availability="20", preorder=None, start=PAST, market_status="04", at=NOW):
+def new(
+    *,
+    status: str | None = "04",
+    rights: Territory | None = CANADA,
+    availability: str | None = "20",
+    preorder: str | None = None,
+    start: str | None = PAST,
+    market_status: str | None = "04",
+) -> Offer:
     """A NEW record of these facts (`start` none: by its MarketDate role 09, which starts nothing)."""
     sold = block(price(), status=market_status, availability=availability)
     if start is None:
         sold = replace(sold, market_dates=(dated("09", PAST),))
-    offer = offered(record(sold, status=status, rights=rights, sale=start, preorder=preorder), at=at)
+    offer = offered(record(sold, status=status, rights=rights, sale=start, preorder=preorder))
     assert offer.rules[0].says.startswith("new convention")
     return offer
 
@@ -482,12 +500,12 @@ def test_step_1_ca_cad_is_withdrawn_while_ca_usd_stays():
         sale=PAST,
     )
     assert WITHDRAWN == offered(of, CA_CAD).state
-    assert (FOR_SALE, Decimal("11.99")) == (offered(of, CA_USD).state, offered(of, CA_USD).price.amount)
+    assert (FOR_SALE, Decimal("11.99")) == (offered(of, CA_USD).state, charged(offered(of, CA_USD)).amount)
 
 
 def test_step_1_a_live_price_for_the_pair_outweighs_a_withdrawn_block():
     of = record(block(price("99.99"), status="11"), block(price("14.99")), sale=PAST)
-    assert (FOR_SALE, Decimal("14.99")) == (offered(of).state, offered(of).price.amount)
+    assert (FOR_SALE, Decimal("14.99")) == (offered(of).state, charged(offered(of)).amount)
 
 
 @pytest.mark.parametrize("blocks", [(block(status="11"),), (block(price("11.99", "USD"), status="11"),)])
@@ -501,6 +519,21 @@ def test_step_1_a_withdrawn_block_of_another_currency_takes_nothing_from_a_live_
     assert WITHDRAWN == offered(of, CA_USD).state
 
 
+def test_step_1_of_several_withdrawn_blocks_one_for_the_pair_is_enough():
+    of = record(
+        block(price("14.99", "CAD"), status="11"),
+        block(price("9.99", "EUR"), status="11"),
+        block(price("11.99", "USD")),
+    )
+    assert WITHDRAWN == offered(of, CA_CAD).state
+    assert FOR_SALE == offered(of, CA_USD).state
+
+
+def test_step_1_a_block_may_name_several_markets():
+    several = replace(block(price()), markets=(countries("FR"), CANADA, Territory()))
+    assert FOR_SALE == offered(record(several)).state
+
+
 def test_step_1_withdrawal_holds_in_the_old_convention():
     offer = offered(record(block(price(), status="11")))
     assert (WITHDRAWN, "demarque.9.step1.1") == (offer.state, offer.rules[-1].id)
@@ -510,8 +543,8 @@ def test_step_1_a_block_without_market_is_for_every_country():
     of = record(
         block(price(), price("11.99", "USD", territory=countries("US")), market=None), rights=countries("CA", "US")
     )
-    assert Decimal("14.99") == offered(of, CA_CAD).price.amount
-    assert Decimal("11.99") == offered(of, US_USD).price.amount
+    assert Decimal("14.99") == charged(offered(of, CA_CAD)).amount
+    assert Decimal("11.99") == charged(offered(of, US_USD)).amount
     assert UNPRICED == offered(of, CA_USD).state
 
 
@@ -538,9 +571,9 @@ def test_step_1_countries_are_tokens_not_text():
 
 def test_step_1_of_several_supplies_the_one_that_sells_counts():
     of = record(block(price("99.99"), availability="40"), block(price("14.99")), sale=PAST)
-    assert (FOR_SALE, Decimal("14.99")) == (offered(of).state, offered(of).price.amount)
+    assert (FOR_SALE, Decimal("14.99")) == (offered(of).state, charged(offered(of)).amount)
     of = record(block(price("99.99"), status="08"), block(price("14.99")), sale=PAST)
-    assert (FOR_SALE, Decimal("14.99")) == (offered(of).state, offered(of).price.amount)
+    assert (FOR_SALE, Decimal("14.99")) == (offered(of).state, charged(offered(of)).amount)
 
 
 def test_step_1_a_supply_that_sells_in_another_currency_does_not_count():
@@ -679,12 +712,12 @@ def test_a_preorder_date_that_cannot_be_read_is_still_to_come():
 # --- in time -----------------------------------------------------------------------------------------------------------
 
 
-def states(of, market=CA_CAD, at=NOW):
+def states(of: Product) -> list[tuple[OfferState, datetime]]:
     """The states a title passes by time alone, with the instant at which each begins."""
     passed = []
-    now = at
+    now: datetime | None = NOW
     while now is not None:
-        offer = offered(of, market, now)
+        offer = offered(of, at=now)
         passed.append((offer.state, now))
         now = offer.next_change_at
     return passed
@@ -794,9 +827,9 @@ NOTHING = Remembered()
 CAD_GONE = Remembered(withdrawn={"CAD": frozenset({"CA"})})
 
 
-def remember(*records, remembered=NOTHING):
+def remember(*records: Product | None, remembered: Remembered = NOTHING) -> Remembered:
     """What is remembered after the records of one reference in turn."""
-    for before, after in zip(records, records[1:], strict=False):
+    for before, after in pairwise(records):
         remembered = rules().remember(remembered, before, after)
     return remembered
 
@@ -864,7 +897,7 @@ def test_9_3_every_country_of_a_territory_is_remembered():
 
 
 def test_9_3_a_price_without_any_territory_is_live_where_the_rights_are():
-    def loose(rights):
+    def loose(rights: Territory) -> Product:
         return record(block(price(territory=None), market=None), rights=rights, sale=PAST)
 
     assert CAD_GONE == remember(loose(countries("CA", "FR")), loose(countries("FR")))

@@ -28,7 +28,7 @@ Pairs = list[tuple[str, str]]
 _TAX_EXCLUDED = frozenset({PriceType.RRP_EXCLUDING_TAX, PriceType.FIXED_EXCLUDING_TAX, PriceType.AGENCY_EXCLUDING_TAX})
 _FORM = ("Content-Type", "application/x-www-form-urlencoded")
 _SECRET_OF_SALE = re.compile(rb'("access_token"\s*:\s*")[^"]*')
-_SIGNATURE_OF_SALE = re.compile(rb'("status_document_url"\s*:\s*"[^"?]*)\?[^"]*')
+_SIGNATURE_OF_SALE = re.compile(rb'("status_document_url"\s*:\s*"[a-z]+://[^/"]*)[^"]*')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

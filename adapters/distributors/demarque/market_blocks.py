@@ -72,7 +72,7 @@ class MarketView:
     """What a record's blocks say of one country and currency.
 
     `prices` are its retail prices of any period. `names_country` tells that one of them is tied to the country by its own
-    territory or its block's Market; `has_other_currency` that the country has retail prices in another currency.
+    territory or its block's Market; `has_other_currency` that the country has retail prices, and all are in other currencies.
     """
 
     coverage: Coverage
@@ -83,15 +83,20 @@ class MarketView:
     prices: tuple[Price, ...] = ()
     names_country: bool = False
     has_other_currency: bool = False
-    unpriced: tuple[str | None, ...] = ()
+    unpriced: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Supply:
-    """One supplier's terms inside one market block."""
+    """One supplier's terms inside one market block, with its retail prices for the market."""
 
     block: ProductSupply
     detail: SupplyDetail
+    prices: tuple[Price, ...]
+
+    @property
+    def is_withdrawn(self) -> bool:
+        return _is_withdrawn(self.block)
 
     @property
     def is_open(self) -> bool:
@@ -103,9 +108,6 @@ class _Supply:
         if not self.is_open:
             return 2
         return 0 if self.detail.availability == ProductAvailability.AVAILABLE else 1
-
-    def prices(self, country: str) -> Iterator[Price]:
-        return (price for price in self.detail.prices if is_retail(price) and _applies(price, country))
 
 
 def retail_gate(product: Product) -> tuple[OfferState, RuleApplied] | None:
@@ -142,11 +144,11 @@ def view(product: Product, market: Market, zone: ZoneInfo) -> MarketView:
     Of several live supplies those with a price in the currency count, and of them those that allow most; the latest start
     among these holds.
     """
-    candidates = list(_candidates(product, market.country))
-    live = [supply for supply in candidates if not _is_withdrawn(supply.block)]
-    withdrawn = [supply for supply in candidates if _is_withdrawn(supply.block)]
-    priced = [supply for supply in live if _lists(supply, market)]
-    if withdrawn and not priced and (not live or any(_lists(supply, market) for supply in withdrawn)):
+    candidates = list(_candidates(product, market))
+    live = [supply for supply in candidates if not supply.is_withdrawn]
+    withdrawn = [supply for supply in candidates if supply.is_withdrawn]
+    priced = [supply for supply in live if supply.prices]
+    if withdrawn and not priced and (not live or any(supply.prices for supply in withdrawn)):
         return MarketView(coverage=Coverage.WITHDRAWN, start=_start(product, withdrawn, zone))
     if not live:
         coverage = Coverage.NONE if product.supplies else Coverage.SILENT
@@ -159,14 +161,10 @@ def view(product: Product, market: Market, zone: ZoneInfo) -> MarketView:
         is_open=chosen[0].is_open,
         availability=chosen[0].detail.availability,
         start=_start(product, chosen, zone),
-        prices=tuple(price for supply in chosen for price in _priced(supply, market)),
-        names_country=any(_is_tied(price, supply.block) for supply in chosen for price in _priced(supply, market)),
-        has_other_currency=any(True for supply in live for _ in supply.prices(market.country)),
-        unpriced=tuple(
-            reason
-            for supply in chosen
-            for reason in (supply.detail.unpriced, *(price.unpriced for price in supply.detail.prices))
-        ),
+        prices=tuple(price for supply in chosen for price in supply.prices),
+        names_country=any(_is_tied(price, supply.block) for supply in chosen for price in supply.prices),
+        has_other_currency=not priced and any(_has_prices(supply, market.country) for supply in live),
+        unpriced=tuple(_unpriced(chosen)),
     )
 
 
@@ -218,12 +216,31 @@ def _named(block: ProductSupply) -> tuple[Territory, ...]:
     return tuple(territory for territory in block.markets if not territory.is_empty)
 
 
-def _candidates(product: Product, country: str) -> Iterator[_Supply]:
+def _candidates(product: Product, market: Market) -> Iterator[_Supply]:
     for block in filter(_is_for_retail, product.supplies):
         named = _named(block)
-        if not named or any(territory.covers(country) for territory in named):
+        if not named or any(territory.covers(market.country) for territory in named):
             for detail in block.details or (SupplyDetail(),):
-                yield _Supply(block=block, detail=detail)
+                yield _Supply(block=block, detail=detail, prices=_prices(detail, market))
+
+
+def _prices(detail: SupplyDetail, market: Market) -> tuple[Price, ...]:
+    return tuple(
+        price
+        for price in detail.prices
+        if price.currency and price.currency.upper() == market.currency
+        if is_retail(price) and _applies(price, market.country)
+    )
+
+
+def _has_prices(supply: _Supply, country: str) -> bool:
+    return any(price.currency and is_retail(price) and _applies(price, country) for price in supply.detail.prices)
+
+
+def _unpriced(supplies: Iterable[_Supply]) -> Iterator[str]:
+    for supply in supplies:
+        reasons = (supply.detail.unpriced, *(price.unpriced for price in supply.detail.prices))
+        yield from (reason for reason in reasons if reason)
 
 
 def _applies(price: Price, country: str) -> bool:
@@ -233,16 +250,6 @@ def _applies(price: Price, country: str) -> bool:
 
 def _is_tied(price: Price, block: ProductSupply) -> bool:
     return bool(_named(block)) or (price.territory is not None and not price.territory.is_empty)
-
-
-def _priced(supply: _Supply, market: Market) -> Iterator[Price]:
-    return (
-        price for price in supply.prices(market.country) if price.currency and price.currency.upper() == market.currency
-    )
-
-
-def _lists(supply: _Supply, market: Market) -> bool:
-    return any(True for _ in _priced(supply, market))
 
 
 def _start(product: Product, supplies: Iterable[_Supply], zone: ZoneInfo) -> Opening:

@@ -23,6 +23,7 @@ PREFERENCE: tuple[PriceType, ...] = (
 )
 """Fixed by law before agency before recommended, and of a pair the one that includes tax."""
 
+_RETAIL_TYPES = frozenset(PREFERENCE)
 _INCLUDING_TAX = frozenset({PriceType.FIXED_INCLUDING_TAX, PriceType.AGENCY_INCLUDING_TAX, PriceType.RRP_INCLUDING_TAX})
 _ROLES: frozenset[str] = frozenset(PriceDateRole)
 _FOR_ANYONE = frozenset({None, "", PriceQualifier.UNQUALIFIED.value, PriceQualifier.CONSUMER.value})
@@ -30,7 +31,7 @@ _FOR_ANYONE = frozenset({None, "", PriceQualifier.UNQUALIFIED.value, PriceQualif
 
 def is_retail(price: Price) -> bool:
     """Whether it is a consumer's plain price of a type that a sale can name (list 58: 01 02 03 04 41 42)."""
-    return price.qualifier in _FOR_ANYONE and price.type in PREFERENCE and not price.conditions
+    return price.qualifier in _FOR_ANYONE and price.type in _RETAIL_TYPES and not price.conditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,7 @@ def timeline(prices: Iterable[Price], currency: str, zone: ZoneInfo) -> tuple[Da
     usable = [
         (price, PriceType(price.type), amount, _since(price, zone))
         for price in prices
-        if price.type in PREFERENCE
+        if price.type in _RETAIL_TYPES
         if (amount := _chargeable_amount(price)) is not None and _has_readable_dates(price, zone)
     ]
     starts = frozenset(since for *_, since in usable if since is not None)
@@ -109,12 +110,12 @@ def choose(prices: Sequence[DatedPrice], at: datetime) -> Choice:
     return Choice(price=best, rule=_rule("preference", says))
 
 
-def why_unpriced(listed: int, reasons: Iterable[str | None]) -> RuleApplied:
+def why_unpriced(listed: int, reasons: Iterable[str]) -> RuleApplied:
     """The rule for a market without a price that can be charged.
 
     `listed` counts the prices that were left out, `reasons` are the feed's UnpricedItemTypes (list 57).
     """
-    stated = sorted({reason for reason in reasons if reason})
+    stated = sorted(set(reasons))
     says = f"none of {listed} prices can be charged" if listed else "no price is listed for this country and currency"
     if stated:
         says += f"; UnpricedItemType {', '.join(stated)}"

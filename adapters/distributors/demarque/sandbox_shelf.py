@@ -139,7 +139,7 @@ class Shelf:
             raise EditInvalid("an edit needs an isbn, or where with a state")
         if not rows:
             rows.extend(self.rows(at))
-        return pick_where(rows, edit)
+        return pick_where(rows, edit, spare=frozenset(self.scenarios.values()))
 
     def _edited(self, title: Title | None, isbn: str, edit: TitleEdit, at: datetime, *, added: int) -> Title:
         if title is None and (reference := self._by_isbn.get(isbn)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,7 +20,7 @@ _AMBIGUOUS_401 = "401 without a word: the login is refused, or this user has no 
 
 
 class _KnownSale(msgspec.Struct):
-    """What the look-up of a sale answers (contract 4.3); its token has been taken out before."""
+    """What the look-up of a sale answers (contract 4.3); its signature and token have been taken out before."""
 
     status_document_url: str | None = None
     access_token: str | None = None
@@ -50,7 +49,7 @@ def read(kind: OperationKind, receipt: Receipt, *, sent_before: bool) -> Verdict
 def read_lookup(receipt: Receipt) -> Verdict:
     """Whether a sale is known: ALREADY_DONE, ABSENT, or why that could not be found out.
 
-    The proof is the address of its status without the signature; the token that opens the file is not kept.
+    It gives no proof: both things that the answer holds open the customer's file.
     """
     if verdict := _unanswered(receipt):
         return verdict
@@ -128,9 +127,7 @@ def _known_sale(receipt: Receipt, word: str) -> Verdict:
         sale = _KnownSale()
     if sale.status_document_url is None and sale.access_token is None:
         return Verdict(outcome=Outcome.UNKNOWN, word=f"200 {word or 'with a body that is not understood'}")
-    parts = urlsplit(sale.status_document_url or "")
-    proof = f"{parts.scheme}://{parts.hostname}{parts.path}" if parts.hostname else None
-    return Verdict(outcome=Outcome.ALREADY_DONE, word="found", proof=proof)
+    return Verdict(outcome=Outcome.ALREADY_DONE, word="found")
 
 
 def _until(receipt: Receipt) -> datetime | None:

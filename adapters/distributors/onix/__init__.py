@@ -1,0 +1,43 @@
+"""Plain ONIX files as a kind of source: `kind = "onix"`. They have no calls, so orders from them are refused."""
+
+from __future__ import annotations
+
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from adapters.files import FileSource, OnixRules, Pick
+from syncengine.domain.ids import SourceName
+from syncengine.domain.passes import PassMode
+from syncengine.ports import Account, Distributor, SourceSettings, World
+
+
+class Settings(SourceSettings, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The keys of `[sources.NAME]` with `kind = "onix"`.
+
+    `path` names a file or is a pattern. `mode` tells whether the files are the whole catalogue or changes to it, `pick`
+    whether all matches are read or the last by name. `publication_date_is_embargo` is for senders that put the start of sale
+    into the publication date.
+    """
+
+    path: str
+    mode: Literal["full", "delta"] = "full"
+    pick: Literal["all", "newest"] = "all"
+    publication_date_is_embargo: bool = False
+
+
+def connect(name: SourceName, settings: SourceSettings, world: World) -> Distributor:
+    """The files as a source, with the standard's own rules; nothing is opened yet."""
+    if not isinstance(settings, Settings):
+        raise TypeError(f"{name}: settings of another kind")
+    path = world.directory / settings.path
+    return Distributor(
+        source=FileSource(name, (path,), mode=PassMode(settings.mode), pick=Pick(settings.pick)),
+        rules=OnixRules(
+            markets=settings.markets,
+            zone=ZoneInfo(settings.timezone),
+            tax_rates=settings.tax_rates,
+            publication_date_is_embargo=settings.publication_date_is_embargo,
+        ),
+        calls=None,
+        account=Account(kind="onix", address=str(path), organisation=""),
+    )

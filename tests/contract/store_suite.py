@@ -1,0 +1,1270 @@
+"""The contract of a store: every store behind `ports.Store` passes this suite, whatever it is made of.
+
+A store's own test module subclasses `StoreSuite` and overrides the `opener` fixture.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import anyio
+import pytest
+
+from syncengine.domain.change import Change, ChangeKind, FieldChange
+from syncengine.domain.dates import OnixDate
+from syncengine.domain.delivery import (
+    Arrival,
+    Entry,
+    EntryState,
+    Gate,
+    GateState,
+    Operation,
+    OperationKind,
+    Outcome,
+    Receipt,
+    Request,
+    Verdict,
+)
+from syncengine.domain.frame import KnownFrame
+from syncengine.domain.ids import (
+    CustomerId,
+    EntryId,
+    Format,
+    Isbn,
+    OrderId,
+    RecordId,
+    RecordReference,
+    SourceName,
+    StreamName,
+    TitleKey,
+)
+from syncengine.domain.order import Order, OrderEvent, OrderRequest, OrderState, Reason
+from syncengine.domain.passes import PassMode, PassReport, RecordOutcome
+from syncengine.domain.product import DatedRole, Price, Product, ProductSupply, SupplyDetail
+from syncengine.domain.territory import Market, Territory
+from syncengine.domain.title import Remembered, Title
+from syncengine.errors import StoreFailed, UsageInvalid
+from syncengine.ports import (
+    DueMark,
+    KnownOffer,
+    LoggedReceipt,
+    NewEntry,
+    OrderQuery,
+    PassState,
+    Quarantined,
+    RecordStatus,
+    RecordWrite,
+    Store,
+    StreamState,
+    Transaction,
+    Urgency,
+)
+from tests.clock import START as NOW
+
+ENQ, OTHER = SourceName("enq"), SourceName("other")
+ONIX, STOCK = StreamName("onix"), StreamName("stock")
+CANADA = Market(country="CA", currency="CAD")
+EPUB, PDF, OPEN_FORMAT = Format("epub"), Format("pdf"), Format("")
+SECOND = timedelta(seconds=1)
+
+Opener = Callable[[], Awaitable[Store]]
+
+
+def key(number: int = 1, format_: Format = EPUB, source: SourceName = ENQ) -> TitleKey:
+    return TitleKey(source=source, isbn=Isbn(f"978{number:010}"), format=format_)
+
+
+def product(reference: str, title: str = "Title") -> Product:
+    price = Price(
+        type="04", amount=Decimal("12.90"), currency="CAD", territory=Territory(countries_included=("CA", "US"))
+    )
+    return Product(
+        reference=RecordReference(reference),
+        notification_type="03",
+        title=title,
+        publishing_dates=(DatedRole(role="01", date=OnixDate(text="20260901", format="00")),),
+        supplies=(ProductSupply(details=(SupplyDetail(availability="20", prices=(price,)),)),),
+    )
+
+
+def record_write(reference: str = "r1", *, number: int = 1, **changed) -> RecordWrite:
+    """A new live record of a title of that number."""
+    given = RecordWrite(
+        record_id=None,
+        reference=RecordReference(reference),
+        status=RecordStatus.LIVE,
+        fingerprint=reference.encode().ljust(16, b".")[:16],
+        frame_length=1000 + number,
+        opening=b"<ONIXMessage>",
+        closing=b"</ONIXMessage>",
+        body=b"<Product>" + reference.encode() * 20 + b"</Product>",
+        product=product(reference),
+        key=key(number),
+        previous_key=None,
+        change=Change(at=NOW, source=ENQ, kind=ChangeKind.ADDED, reference=RecordReference(reference)),
+    )
+    return replace(given, **changed)
+
+
+def order(
+    name: str = "o1",
+    *,
+    title: TitleKey | None = None,
+    state: OrderState = OrderState.RECEIVED,
+    **changed,
+) -> Order:
+    title = title or key()
+    request = OrderRequest(
+        order_id=OrderId(name),
+        source=title.source,
+        isbn=title.isbn,
+        format=title.format,
+        market=CANADA,
+        customer_id=CustomerId("c1"),
+        agreed_price=Decimal("19.90"),
+    )
+    given = Order(request=request, state=state, key=title, received_at=NOW, updated_at=NOW, reference=f"ab12-{name}")
+    return replace(given, **changed)
+
+
+def event(of: Order, before: OrderState | None = None, **changed) -> OrderEvent:
+    return replace(OrderEvent(order_id=of.order_id, at=NOW, before=before, after=of.state), **changed)
+
+
+def new_entry(
+    reference: str = "t1",
+    *,
+    kind: OperationKind = OperationKind.SALE,
+    order_id: str | None = None,
+    due_at: datetime = NOW,
+    source: SourceName = ENQ,
+    gate: str | None = None,
+) -> NewEntry:
+    operation = Operation(
+        kind=kind,
+        key=key(source=source),
+        market=CANADA,
+        reference=reference,
+        customer_id="c1",
+        amount=Decimal("12.90"),
+        terms={"format": "epub"},
+    )
+    return NewEntry(operation=operation, order_id=OrderId(order_id) if order_id else None, gate=gate, due_at=due_at)
+
+
+REQUEST = Request(method="POST", target="/sales?x=%20", limit="sale", headers=(("A", "b"),), body=b"\x00{}")
+
+
+def set_aside(reference: str | None = "r1", body: bytes = b"<bad>", **changed) -> Quarantined:
+    given = Quarantined(
+        source=ENQ,
+        stream=ONIX,
+        part="page 1",
+        reference=RecordReference(reference) if reference else None,
+        offset=10,
+        line=2,
+        reason="no title",
+        body=body,
+        at=NOW,
+    )
+    return replace(given, **changed)
+
+
+def bare(rows) -> list[Quarantined]:
+    """Rows without the ids that the store gave them."""
+    return [replace(row, id=0) for row in rows]
+
+
+async def open_pass(
+    tx: Transaction, *, source: SourceName = ENQ, stream: StreamName = ONIX, mode: PassMode = PassMode.FULL
+) -> PassState:
+    return await tx.passes.begin(source, stream, mode, staged=False, at=NOW)
+
+
+async def apply(store: Store, *writes: RecordWrite, source: SourceName = ENQ, at: datetime = NOW) -> PassState:
+    """Apply records in a pass of their own."""
+    async with store.transaction(Urgency.INTAKE) as tx:
+        state = await open_pass(tx, source=source, mode=PassMode.DELTA)
+        await tx.records.write(state, writes, at)
+    return state
+
+
+async def ids_of(store: Store, *references: str, source: SourceName = ENQ) -> list[RecordId]:
+    async with store.transaction(Urgency.COMMAND) as tx:
+        known = await tx.records.known(source, [RecordReference(reference) for reference in references])
+    return [known[RecordReference(reference)].id for reference in references]
+
+
+async def drop_marks(store: Store) -> None:
+    """Leave no title due."""
+    async with store.transaction(Urgency.TRADE) as tx:
+        for mark in await tx.titles.due(NOW, 1000):
+            await tx.titles.advance(mark, None)
+
+
+async def put(store: Store, *entries: NewEntry) -> None:
+    async with store.transaction(Urgency.TRADE) as tx:
+        await tx.outbox.put(entries, NOW)
+
+
+async def claim(store: Store, at: datetime = NOW, limit: int = 100, sources=(ENQ,)) -> list[Entry]:
+    async with store.transaction(Urgency.DELIVERY) as tx:
+        return list(await tx.outbox.claim(sources, at, limit))
+
+
+async def save(store: Store, entry: Entry) -> None:
+    async with store.transaction(Urgency.DELIVERY) as tx:
+        await tx.outbox.save(entry)
+
+
+def names(entries) -> list[str]:
+    return [entry.operation.reference for entry in entries]
+
+
+class StoreSuite:
+    """What any store must do; see the ports for the words."""
+
+    @pytest.fixture
+    def opener(self) -> Opener:
+        """Opens the same store each time it is called, once the one before is closed."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    async def store(self, opener: Opener) -> AsyncIterator[Store]:
+        store = await opener()
+        yield store
+        await store.aclose()
+
+    @pytest.fixture
+    async def reopen(self, store: Store, opener: Opener) -> AsyncIterator[Opener]:
+        """Closes the store and opens it again."""
+        opened = [store]
+
+        async def again() -> Store:
+            await opened[-1].aclose()
+            opened.append(await opener())
+            return opened[-1]
+
+        yield again
+        await opened[-1].aclose()
+
+    # --- the store itself -----------------------------------------------------------------------------------------------
+
+    async def test_identity_is_given_once(self, store: Store, reopen: Opener):
+        """Seed and prefix never change: fingerprints and references that were sent depend on them."""
+        identity = store.identity
+
+        assert identity == (await reopen()).identity
+        assert 0 <= identity.seed < 2**64
+        assert 32 == len(identity.id)
+        assert 4 == len(identity.prefix)
+        assert identity.prefix.isascii()
+        assert identity.prefix == identity.prefix.lower()
+        assert identity.prefix.isalnum()
+
+    async def test_a_section_is_durable_when_it_returns(self, store: Store, reopen: Opener):
+        async with store.transaction(Urgency.COMMAND) as tx:
+            await tx.controls.set_setting("account", "kept")
+
+        async with (await reopen()).transaction(Urgency.COMMAND) as tx:
+            assert "kept" == await tx.controls.setting("account")
+
+    async def test_a_section_sees_its_own_writes(self, store: Store):
+        async with store.transaction(Urgency.COMMAND) as tx:
+            await tx.controls.set_setting("a", "1")
+            assert "1" == await tx.controls.setting("a")
+
+    async def test_an_exception_takes_the_whole_section_back_and_passes_through(self, store: Store):
+        async def fail() -> None:
+            async with store.transaction(Urgency.COMMAND) as tx:
+                await tx.controls.set_setting("a", "1")
+                await tx.orders.add([(order(), event(order()))])
+                raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await fail()
+
+        async with store.transaction(Urgency.COMMAND) as tx:
+            assert await tx.controls.setting("a") is None
+            assert {} == await tx.orders.get([OrderId("o1")])
+            assert await tx.titles.next_at() is None
+
+    async def test_sections_run_one_at_a_time(self, store: Store):
+        async def add_one() -> None:
+            async with store.transaction(Urgency.TRADE) as tx:
+                count = int(await tx.controls.setting("count") or 0)
+                await asyncio.sleep(0)
+                await tx.controls.set_setting("count", str(count + 1))
+
+        await asyncio.gather(*(add_one() for _ in range(50)))
+
+        async with store.transaction(Urgency.TRADE) as tx:
+            assert "50" == await tx.controls.setting("count")
+
+    async def test_a_section_that_fails_harms_none_of_its_neighbours(self, store: Store, reopen: Opener):
+        """Sections that are committed together are still taken back alone."""
+
+        async def section(number: int) -> None:
+            async with store.transaction(Urgency.TRADE) as tx:
+                await tx.controls.set_setting(f"first {number}", "x")
+                await tx.controls.set_setting(f"second {number}", "x")
+                if number % 3 == 0:
+                    raise ValueError(number)
+
+        outcomes = await asyncio.gather(*(section(number) for number in range(30)), return_exceptions=True)
+
+        assert [number % 3 == 0 for number in range(30)] == [isinstance(o, ValueError) for o in outcomes]
+        async with (await reopen()).transaction(Urgency.TRADE) as tx:
+            for number in range(30):
+                expected = None if number % 3 == 0 else "x"
+                assert expected == await tx.controls.setting(f"first {number}")
+                assert expected == await tx.controls.setting(f"second {number}")
+
+    async def test_the_urgent_go_first_and_equals_by_age(self, store: Store):
+        order_of_turns: list[str] = []
+        occupied, free = asyncio.Event(), asyncio.Event()
+
+        async def occupy() -> None:
+            async with store.transaction(Urgency.INTAKE) as tx:
+                await tx.controls.set_setting("a", "0")
+                occupied.set()
+                await free.wait()
+
+        async def section(name: str, urgency: Urgency) -> None:
+            async with store.transaction(urgency) as tx:
+                order_of_turns.append(name)
+                await tx.controls.set_setting("a", name)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(occupy())
+            await occupied.wait()
+            for name, urgency in (
+                ("intake 1", Urgency.INTAKE),
+                ("trade 1", Urgency.TRADE),
+                ("delivery 1", Urgency.DELIVERY),
+                ("command 1", Urgency.COMMAND),
+                ("intake 2", Urgency.INTAKE),
+                ("delivery 2", Urgency.DELIVERY),
+                ("trade 2", Urgency.TRADE),
+            ):
+                tasks.create_task(section(name, urgency))
+                await asyncio.sleep(0)
+            free.set()
+
+        assert [
+            "delivery 1",
+            "delivery 2",
+            "command 1",
+            "trade 1",
+            "trade 2",
+            "intake 1",
+            "intake 2",
+        ] == order_of_turns
+
+    @pytest.mark.parametrize("through", ["asyncio", "anyio"])
+    async def test_cancellation_leaves_nothing_half_done(self, store: Store, reopen: Opener, through: str):
+        """Cancelled after any number of steps: before, inside, and while it ends, a section is whole or not there at all."""
+
+        async def section(number: int) -> None:
+            async with store.transaction(Urgency.TRADE) as tx:
+                await tx.controls.set_setting(f"first {number}", "x")
+                await tx.controls.set_setting(f"second {number}", "x")
+
+        for number in range(60):
+            if through == "asyncio":
+                task = asyncio.create_task(section(number))
+                for _ in range(number // 2):
+                    await asyncio.sleep(0)
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+            else:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(section, number)
+                    for _ in range(number // 2):
+                        await asyncio.sleep(0)
+                    tasks.cancel_scope.cancel()
+
+        async with (await reopen()).transaction(Urgency.TRADE) as tx:
+            for number in range(60):
+                first = await tx.controls.setting(f"first {number}")
+                assert first == await tx.controls.setting(f"second {number}")
+            await tx.controls.set_setting("after", "usable")
+
+    async def test_who_is_cancelled_while_waiting_gives_the_place_up(self, store: Store):
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.controls.set_setting("a", "1")
+            waiting = [asyncio.create_task(self._touch(store)) for _ in range(5)]
+            await asyncio.sleep(0)
+            for task in waiting[:4]:
+                task.cancel()
+            await asyncio.gather(*waiting[:4], return_exceptions=True)
+
+        await waiting[4]
+        assert [True, True, True, True] == [task.cancelled() for task in waiting[:4]]
+
+    @staticmethod
+    async def _touch(store: Store) -> None:
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.controls.set_setting("touched", "x")
+
+    async def test_a_backup_is_a_store_of_its_own(self, store: Store, tmp_path: Path):
+        async with store.transaction(Urgency.COMMAND) as tx:
+            await tx.controls.set_setting("a", "1")
+        target = tmp_path / "copy.db"
+
+        await store.backup(str(target))
+
+        assert target.stat().st_size > 0
+        with pytest.raises(UsageInvalid, match="is there already"):
+            await store.backup(str(target))
+        with pytest.raises(UsageInvalid, match="cannot be written"):
+            await store.backup(str(tmp_path / "nowhere" / "copy.db"))
+        async with store.transaction(Urgency.COMMAND) as tx:
+            assert "1" == await tx.controls.setting("a")
+
+    async def test_a_closed_store_says_so(self, store: Store):
+        await store.aclose()
+        await store.aclose()
+
+        with pytest.raises(StoreFailed, match="closed"):
+            async with store.transaction(Urgency.COMMAND):
+                pass
+
+    # --- records --------------------------------------------------------------------------------------------------------
+
+    async def test_a_record_comes_back_as_it_was_written(self, store: Store):
+        written = record_write("référence-1", repeated=True)
+        await apply(store, written)
+
+        async with store.transaction(Urgency.INTAKE) as tx:
+            known = await tx.records.known(ENQ, [written.reference, RecordReference("nobody")])
+            by_id = await tx.records.by_id([known[written.reference].id, RecordId(999)])
+            elsewhere = await tx.records.known(OTHER, [written.reference])
+
+        assert [written.reference] == list(known)
+        record = known[written.reference]
+        for name in ("reference", "status", "fingerprint", "opening", "closing", "body", "product", "key", "repeated"):
+            assert getattr(written, name) == getattr(record, name), name
+        assert ONIX == record.stream
+        assert [record] == list(by_id)
+        assert {} == elsewhere
+
+    async def test_writing_again_replaces_and_keeps_the_id(self, store: Store):
+        await apply(store, record_write())
+        [record_id] = await ids_of(store, "r1")
+        later = record_write(
+            body=b"<Product>new</Product>", product=product("r1", "New"), fingerprint=b"n" * 16, closing=b"</m>"
+        )
+
+        await apply(store, later)
+        await apply(store, replace(later, record_id=record_id, body=b"newest"))
+
+        async with store.transaction(Urgency.INTAKE) as tx:
+            [record] = await tx.records.by_id([record_id])
+            assert 1 == await tx.records.live_count(ENQ)
+        assert b"newest" == record.body
+        assert b"</m>" == record.closing
+        assert "New" == record.product.title
+
+    async def test_the_last_of_two_writes_of_a_reference_counts(self, store: Store):
+        await apply(store, record_write(body=b"old"), record_write(body=b"new"))
+
+        async with store.transaction(Urgency.INTAKE) as tx:
+            known = await tx.records.known(ENQ, [RecordReference("r1")])
+        assert b"new" == known[RecordReference("r1")].body
+
+    async def test_the_index_holds_live_records_that_may_be_predicted(self, store: Store):
+        await apply(
+            store,
+            record_write("ré1", repeated=True),
+            record_write("r2", number=2, fingerprint=None),
+            record_write("r3", number=3, status=RecordStatus.REMOVED),
+            record_write("r4", number=4, status=RecordStatus.VANISHED),
+        )
+        await apply(store, record_write("x1"), source=OTHER)
+        [record_id] = await ids_of(store, "ré1")
+
+        async with store.transaction(Urgency.INTAKE) as tx:
+            index = await tx.records.index(ENQ)
+            live = await tx.records.live_count(ENQ)
+            removed = await tx.records.known(ENQ, [RecordReference("r3")])
+
+        expected = KnownFrame(record_id, 1001, record_write("ré1").fingerprint or b"", repeated=True)
+        assert {"ré1".encode(): expected} == dict(index.frames)
+        assert expected == index.get("ré1".encode())
+        assert index.get(b"r2") is None
+        assert 2 == live
+        record = removed[RecordReference("r3")]
+        assert (RecordStatus.REMOVED, None, product("r3")) == (record.status, record.fingerprint, record.product)
+
+    async def test_not_seen_names_what_vanished(self, store: Store):
+        """Live when the pass began, of its stream, not seen and not written since."""
+        await apply(
+            store,
+            record_write("seen"),
+            record_write("gone", number=2),
+            record_write("removed", number=3, status=RecordStatus.REMOVED),
+            record_write("written", number=4),
+            record_write("refreshed", number=5),
+        )
+        async with store.transaction(Urgency.INTAKE) as tx:
+            stock = await open_pass(tx, stream=STOCK)
+            await tx.records.write(stock, [record_write("of another stream", number=6)], NOW)
+            state = await open_pass(tx)
+            await tx.records.write(state, [record_write("written", number=4), record_write("new", number=7)], NOW)
+            single = await open_pass(tx, mode=PassMode.SINGLE)
+            await tx.records.write(single, [record_write("refreshed", number=5)], NOW)
+        seen, gone = await ids_of(store, "seen", "gone")
+
+        async with store.transaction(Urgency.INTAKE) as tx:
+            assert [gone] == list(await tx.records.not_seen(state, {seen}))
+            assert [seen, gone] == list(await tx.records.not_seen(state, ()))
+
+    async def test_writing_records_tells_the_change_log_and_marks_titles_due(self, store: Store):
+        moved = record_write("r1", number=2, previous_key=key(1))
+        touched = record_write("r2", number=3, change=None)
+        no_title = record_write("r3", key=None)
+        await apply(store, moved, touched, no_title)
+
+        async with store.transaction(Urgency.TRADE) as tx:
+            changes = await tx.changes.since(0, 10)
+            due = {mark.key for mark in await tx.titles.due(NOW, 10)}
+
+        assert [("r1", key(2)), ("r3", None)] == [(change.reference, change.key) for change in changes]
+        assert {key(1), key(2), key(3)} == due
+
+    async def test_a_change_of_a_record_without_title_any_more_names_the_title_it_had(self, store: Store):
+        await apply(store, record_write(key=None, previous_key=key(1)))
+
+        async with store.transaction(Urgency.TRADE) as tx:
+            [change] = await tx.changes.since(0, 10)
+        assert key(1) == change.key
+
+    async def test_many_records_in_one_section(self, store: Store):
+        writes = [record_write(f"r{number}", number=number) for number in range(1500)]
+        await apply(store, *writes)
+
+        async with store.transaction(Urgency.INTAKE) as tx:
+            assert 1500 == await tx.records.live_count(ENQ)
+            assert 1500 == len((await tx.records.index(ENQ)).frames)
+            assert 1500 == len(await tx.records.known(ENQ, [write.reference for write in writes]))
+
+    async def test_quarantine_keeps_the_newest_of_a_reference_and_of_bytes_without_one(self, store: Store):
+        rows = [
+            set_aside("r1", b"<one>"),
+            set_aside("r2", b"<one>"),
+            set_aside(None, b"<junk>"),
+            set_aside(None, b"<other junk>"),
+            set_aside("r1", b"<one>", source=OTHER),
+        ]
+        again = [
+            set_aside("r1", b"<two>", reason="still no title", at=NOW + SECOND),
+            set_aside(None, b"<junk>", line=9),
+        ]
+        async with store.transaction(Urgency.INTAKE) as tx:
+            await tx.records.quarantine(rows)
+            await tx.records.quarantine(again)
+
+        async with store.transaction(Urgency.COMMAND) as tx:
+            of_source = await tx.records.quarantined(ENQ)
+            assert 5 == len(await tx.records.quarantined())
+
+        by_line = lambda row: (row.reference or "", row.body)  # noqa: E731 - the order of the listing is not promised
+        assert sorted([rows[1], rows[3], *again], key=by_line) == sorted(bare(of_source), key=by_line)
+        assert len({row.id for row in of_source}) == len(of_source)
+        assert 0 not in {row.id for row in of_source}
+
+    async def test_a_good_frame_or_a_person_clears_the_quarantine(self, store: Store):
+        async with store.transaction(Urgency.INTAKE) as tx:
+            await tx.records.quarantine(
+                [set_aside("r1"), set_aside("r2"), set_aside(None), set_aside("r1", source=OTHER)]
+            )
+            await tx.records.clear_quarantine(ENQ, [RecordReference("r1"), RecordReference("nobody")])
+            left = await tx.records.quarantined(ENQ)
+            assert {"r2", None} == {row.reference for row in left}
+            assert 1 == await tx.records.drop_quarantined([left[0].id, 999])
+            assert 1 == len(await tx.records.quarantined(ENQ))
+            assert 1 == len(await tx.records.quarantined(OTHER))
+
+    async def test_a_held_update_is_kept_once(self, store: Store):
+        async with store.transaction(Urgency.INTAKE) as tx:
+            await tx.records.hold([set_aside("r1", b"<a>"), set_aside("r1", b"<b>")])
+            await tx.records.hold([set_aside("r1", b"<a>", reason="again")])
+            assert [set_aside("r1", b"<a>"), set_aside("r1", b"<b>")] == bare(await tx.records.held(ENQ))
+            assert [] == list(await tx.records.held(OTHER))
+            assert [] == list(await tx.records.quarantined())
+
+    async def test_text_that_is_no_unicode_is_set_aside_all_the_same(self, store: Store):
+        async with store.transaction(Urgency.INTAKE) as tx:
+            await tx.records.quarantine([set_aside("r\udcff", reason="bad byte \udcff")])
+            [row] = await tx.records.quarantined(ENQ)
+            assert ("r?", "bad byte ?") == (row.reference, row.reason)
+            await tx.records.clear_quarantine(ENQ, [RecordReference("r\udcff")])
+            assert [] == list(await tx.records.quarantined(ENQ))
+
+    # --- passes ---------------------------------------------------------------------------------------------------------
+
+    async def test_a_stream_begins_with_nothing(self, store: Store):
+        async with store.transaction(Urgency.INTAKE) as tx:
+            assert StreamState() == await tx.passes.stream(ENQ, ONIX)
+            assert await tx.passes.unfinished(ENQ, ONIX) is None
+            assert not await tx.passes.has_completed(ENQ)
+            assert [] == list(await tx.passes.recent(10))
+
+    async def test_an_interrupted_pass_is_found_as_it_was(self, store: Store, reopen: Opener):
+        await apply(store, record_write())
+        [high_water] = await ids_of(store, "r1")
+        async with store.transaction(Urgency.INTAKE) as tx:
+            state = await tx.passes.begin(ENQ, ONIX, PassMode.FULL, staged=True, at=NOW)
+            assert high_water == state.high_water
+            assert PassReport(source=ENQ, stream=ONIX, mode=PassMode.FULL, started_at=NOW) == state.report
+            state.report.count(RecordOutcome.ADDED, 3)
+            state.report.changes["price"] = 2
+            state.report.warnings.append("odd")
+            await tx.passes.progress(
+                state, state.report, {"prices": 7}, cursor=b"\x00page 2", message={"sender": "2026"}
+            )
+
+        store = await reopen()
+        async with store.transaction(Urgency.INTAKE) as tx:
+            found = await tx.passes.unfinished(ENQ, ONIX)
+            assert replace(state, tallies={"prices": 7}) == found
+            assert await tx.passes.unfinished(ENQ, STOCK) is None
+            stream = await tx.passes.stream(ENQ, ONIX)
+            assert StreamState(cursor=b"\x00page 2", last_message={"sender": "2026"}) == stream
+            await tx.passes.progress(state, state.report, {}, applying=True)
+            await tx.passes.progress(state, state.report, {})
+            found = await tx.passes.unfinished(ENQ, ONIX)
+            assert found is not None
+            assert found.applying
+            assert b"\x00page 2" == (await tx.passes.stream(ENQ, ONIX)).cursor
+
+    async def test_newer_messages_of_one_sender_leave_the_others(self, store: Store):
+        async with store.transaction(Urgency.INTAKE) as tx:
+            state = await open_pass(tx)
+            await tx.passes.progress(state, state.report, {}, message={"a": "1", "b": "1"})
+            await tx.passes.progress(state, state.report, {}, message={"b": "2"})
+            assert {"a": "1", "b": "2"} == (await tx.passes.stream(ENQ, ONIX)).last_message
+
+    async def test_a_new_pass_gives_up_the_unfinished_one(self, store: Store):
+        async with store.transaction(Urgency.INTAKE) as tx:
+            old = await tx.passes.begin(ENQ, ONIX, PassMode.FULL, staged=True, at=NOW)
+            await tx.passes.stage(old, [record_write()])
+            await tx.passes.see(old, [RecordId(1)])
+            elsewhere = await tx.passes.begin(ENQ, STOCK, PassMode.FULL, staged=True, at=NOW)
+            await tx.passes.stage(elsewhere, [record_write()])
+            new = await tx.passes.begin(ENQ, ONIX, PassMode.DELTA, staged=False, at=NOW + SECOND)
+
+            assert new == await tx.passes.unfinished(ENQ, ONIX)
+            assert elsewhere == await tx.passes.unfinished(ENQ, STOCK)
+            assert [] == list(await tx.passes.staged(old, 10))
+            assert [] == list(await tx.passes.seen(old))
+            assert 1 == len(await tx.passes.staged(elsewhere, 10))
+            ended = {report.stream: at for report, at in await tx.passes.recent(3) if report.mode is PassMode.FULL}
+            assert {ONIX: NOW + SECOND, STOCK: None} == ended
+
+    async def test_a_pass_of_a_single_title_disturbs_no_other_and_moves_no_marks(self, store: Store):
+        async with store.transaction(Urgency.INTAKE) as tx:
+            full = await tx.passes.begin(ENQ, ONIX, PassMode.FULL, staged=True, at=NOW)
+            await tx.passes.progress(full, full.report, {}, cursor=b"page 2")
+            single = await tx.passes.begin(ENQ, ONIX, PassMode.SINGLE, staged=False, at=NOW)
+            assert full == await tx.passes.unfinished(ENQ, ONIX)
+            single.report.complete = True
+            await tx.passes.finish(single, single.report, cursor=None, at=NOW)
+            assert full == await tx.passes.unfinished(ENQ, ONIX)
+            assert StreamState(cursor=b"page 2") == await tx.passes.stream(ENQ, ONIX)
+            assert not await tx.passes.has_completed(ENQ)
+
+    async def test_staged_writes_come_back_in_order_the_later_for_the_earlier(self, store: Store):
+        first, second, third = (record_write(f"r{number}", number=number) for number in (1, 2, 3))
+        again = replace(first, body=b"again", change=None, fingerprint=None, key=None)
+        async with store.transaction(Urgency.INTAKE) as tx:
+            state = await open_pass(tx)
+            await tx.passes.stage(state, [first, second])
+            await tx.passes.stage(state, [again, third])
+            assert [second, again, third] == list(await tx.passes.staged(state, 10))
+            assert [second, again] == list(await tx.passes.staged(state, 2))
+            await tx.passes.unstage(state, [second.reference, RecordReference("nobody")])
+            assert [again, third] == list(await tx.passes.staged(state, 10))
+
+    async def test_seen_records_add_up(self, store: Store):
+        async with store.transaction(Urgency.INTAKE) as tx:
+            state, other = await open_pass(tx), await open_pass(tx, stream=STOCK)
+            await tx.passes.see(state, [RecordId(1), RecordId(9)])
+            await tx.passes.see(state, {RecordId(9), RecordId(200_000)})
+            await tx.passes.see(state, [])
+            await tx.passes.see(other, [RecordId(5)])
+            seen = await tx.passes.seen(state)
+            assert {1, 9, 200_000} == set(seen)
+            assert 3 == len(seen)
+            assert 9 in seen
+            assert 8 not in seen
+            assert 5 not in seen
+            assert 10_000_000 not in seen
+
+    async def test_a_complete_full_pass_moves_the_marks_of_its_stream(self, store: Store):
+        async with store.transaction(Urgency.INTAKE) as tx:
+            state = await tx.passes.begin(ENQ, ONIX, PassMode.FULL, staged=True, at=NOW)
+            await tx.passes.stage(state, [record_write()])
+            await tx.passes.see(state, [RecordId(1)])
+            state.report.count(RecordOutcome.UNCHANGED, 12)
+            state.report.complete = True
+            await tx.passes.finish(state, state.report, cursor=b"end", at=NOW + SECOND)
+
+            assert await tx.passes.unfinished(ENQ, ONIX) is None
+            assert [] == list(await tx.passes.staged(state, 10))
+            assert [] == list(await tx.passes.seen(state))
+            assert StreamState(
+                cursor=b"end", last_complete_at=NOW + SECOND, last_full_at=NOW + SECOND, last_full_records=12
+            ) == await tx.passes.stream(ENQ, ONIX)
+            assert await tx.passes.has_completed(ENQ)
+            assert not await tx.passes.has_completed(OTHER)
+            assert [(state.report, NOW + SECOND)] == list(await tx.passes.recent(10))
+
+    async def test_a_complete_delta_keeps_what_the_last_full_pass_left(self, store: Store):
+        async with store.transaction(Urgency.INTAKE) as tx:
+            full = await open_pass(tx)
+            full.report.complete = True
+            await tx.passes.finish(full, full.report, cursor=b"1", at=NOW)
+            delta = await open_pass(tx, mode=PassMode.DELTA)
+            delta.report.complete = True
+            await tx.passes.finish(delta, delta.report, cursor=None, at=NOW + SECOND)
+            assert StreamState(
+                cursor=b"1", last_complete_at=NOW + SECOND, last_full_at=NOW, last_full_records=0
+            ) == await tx.passes.stream(ENQ, ONIX)
+
+    async def test_a_pass_that_was_not_complete_moves_nothing(self, store: Store):
+        async with store.transaction(Urgency.INTAKE) as tx:
+            state = await open_pass(tx)
+            await tx.passes.finish(state, state.report, cursor=b"end", at=NOW)
+            assert StreamState() == await tx.passes.stream(ENQ, ONIX)
+            assert await tx.passes.unfinished(ENQ, ONIX) is None
+            assert not await tx.passes.has_completed(ENQ)
+
+    async def test_recent_passes_newest_first(self, store: Store):
+        async with store.transaction(Urgency.INTAKE) as tx:
+            for stream in (ONIX, STOCK):
+                await open_pass(tx, stream=stream)
+            assert [(STOCK, None), (ONIX, None)] == [(report.stream, at) for report, at in await tx.passes.recent(5)]
+            assert [STOCK] == [report.stream for report, _ in await tx.passes.recent(1)]
+
+    # --- titles ---------------------------------------------------------------------------------------------------------
+
+    async def test_a_title_is_the_live_records_of_its_streams(self, store: Store):
+        await apply(store, record_write("r1"), record_write("r2"), record_write("r3", status=RecordStatus.REMOVED))
+        await apply(store, record_write("r4", key=key(1, PDF)))
+        await apply(store, record_write("x1", key=key(source=OTHER)), source=OTHER)
+        memory = Remembered(withdrawn={"CAD": frozenset({"CA", "US"})})
+
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.remember({key(): memory})
+            [title] = await tx.titles.read(key())
+            both = await tx.titles.read(key(1, OPEN_FORMAT))
+            assert Title(key=key(), records=(product("r1"), product("r2")), remembered=memory) == title
+            assert [key(), key(1, PDF)] == [found.key for found in both]
+            assert [key(), key(1, PDF), key(source=OTHER)] == sorted(await tx.titles.find(key().isbn))
+            assert {key(): memory} == await tx.titles.remembered([key(), key(1, PDF)])
+
+    async def test_a_title_whose_records_are_all_gone_was_removed(self, store: Store):
+        await apply(store, record_write("r1"), record_write("r2", number=2))
+        await apply(store, record_write("r1", status=RecordStatus.VANISHED), record_write("r2", number=3))
+
+        async with store.transaction(Urgency.TRADE) as tx:
+            for number, removed in ((1, True), (2, True), (3, False)):
+                [title] = await tx.titles.read(key(number))
+                assert (removed, 0 if removed else 1) == (title.was_removed, len(title.records))
+
+    async def test_a_title_that_no_record_ever_named_is_not_there(self, store: Store):
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.decide(key(), [], NOW)
+            await tx.titles.mark_due([key()])
+            assert [] == list(await tx.titles.read(key()))
+            assert [] == list(await tx.titles.read(key(1, OPEN_FORMAT)))
+            assert [] == list(await tx.titles.find(key().isbn))
+
+    async def test_marks_come_first_then_titles_whose_instant_has_passed(self, store: Store):
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.decide(key(1), [], NOW)
+            await tx.titles.decide(key(2), [], NOW - SECOND)
+            await tx.titles.decide(key(3), [], NOW + SECOND)
+            await tx.titles.decide(key(4), [], None)
+            await tx.titles.mark_due([key(5)])
+            assert [key(5)] == [mark.key for mark in await tx.titles.due(NOW, 1)]
+            assert [key(5), key(2)] == [mark.key for mark in await tx.titles.due(NOW, 2)]
+            assert {key(5), key(2), key(1)} == {mark.key for mark in await tx.titles.due(NOW, 10)}
+
+    async def test_a_passed_instant_becomes_a_mark_that_survives(self, store: Store, reopen: Opener):
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.decide(key(), [], NOW)
+            marks = await tx.titles.due(NOW, 10)
+
+        async with (await reopen()).transaction(Urgency.TRADE) as tx:
+            assert list(marks) == list(await tx.titles.due(NOW - SECOND, 10))
+            await tx.titles.advance(marks[0], None)
+            assert [] == list(await tx.titles.due(NOW + SECOND, 10))
+
+    async def test_an_instant_that_passes_while_the_title_is_worked_on_starts_it_over(self, store: Store):
+        """Orders that were dealt with before a release must see it too."""
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.mark_due([key()])
+            [mark] = await tx.titles.due(NOW, 10)
+            await tx.titles.decide(key(), [], NOW + SECOND)
+            await tx.titles.advance(mark, 500)
+            assert [(key(), 500)] == [(found.key, found.position) for found in await tx.titles.due(NOW, 10)]
+            [again] = await tx.titles.due(NOW + SECOND, 10)
+            assert (key(), 0) == (again.key, again.position)
+            await tx.titles.advance(mark, None)
+            assert [again] == list(await tx.titles.due(NOW + SECOND, 10))
+
+    async def test_a_mark_moves_and_is_cleared_unless_marked_anew(self, store: Store):
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.mark_due([key(1), key(2)])
+            first, second = await tx.titles.due(NOW, 10)
+            await tx.titles.advance(first, 70)
+            assert {key(1): 70, key(2): 0} == {mark.key: mark.position for mark in await tx.titles.due(NOW, 10)}
+            await tx.titles.mark_due(iter([key(1)]))
+            renewed = {mark.key: mark for mark in await tx.titles.due(NOW, 10)}[key(1)]
+            assert DueMark(key=key(1), sequence=renewed.sequence, position=0) == renewed
+            assert renewed.sequence > first.sequence
+            await tx.titles.advance(first, 90)
+            await tx.titles.advance(first, None)
+            await tx.titles.advance(second, None)
+            assert [renewed] == list(await tx.titles.due(NOW, 10))
+            await tx.titles.advance(renewed, None)
+            assert [] == list(await tx.titles.due(NOW, 10))
+
+    async def test_a_mark_made_after_an_earlier_one_was_cleared_is_another(self, store: Store):
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.mark_due([key()])
+            [old] = await tx.titles.due(NOW, 10)
+            await tx.titles.advance(old, None)
+            await tx.titles.mark_due([key()])
+            await tx.titles.advance(old, None)
+            assert [key()] == [mark.key for mark in await tx.titles.due(NOW, 10)]
+
+    async def test_marking_a_source_marks_its_titles_and_the_orders_that_wait(self, store: Store):
+        await apply(store, record_write("r1"))
+        await apply(store, record_write("x1", key=key(9, source=OTHER)), source=OTHER)
+        waiting = order("o1", title=key(2, OPEN_FORMAT), state=OrderState.WAITING)
+        placed = order("o2", title=key(3), state=OrderState.PLACED)
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.orders.add([(waiting, event(waiting)), (placed, event(placed))])
+        await drop_marks(store)
+
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.mark_due([key(1)])
+            [worked_on] = await tx.titles.due(NOW, 10)
+            await tx.titles.advance(worked_on, 40)
+            await tx.titles.mark_source_due(ENQ)
+            marks = await tx.titles.due(NOW, 10)
+            assert {key(1): 0, key(2, OPEN_FORMAT): 0} == {mark.key: mark.position for mark in marks}
+            await tx.titles.advance(worked_on, None)
+            assert 2 == len(await tx.titles.due(NOW, 10))
+
+    async def test_the_next_instant_is_the_earliest_or_the_past(self, store: Store):
+        async with store.transaction(Urgency.TRADE) as tx:
+            assert await tx.titles.next_at() is None
+            await tx.titles.decide(key(1), [], NOW + 2 * SECOND)
+            await tx.titles.decide(key(2), [], NOW + timedelta(microseconds=1))
+            assert NOW + timedelta(microseconds=1) == await tx.titles.next_at()
+            await tx.titles.decide(key(2), [], None)
+            assert NOW + 2 * SECOND == await tx.titles.next_at()
+            await tx.titles.mark_due([key(3)])
+            past = await tx.titles.next_at()
+            assert past is not None
+            assert past < NOW - timedelta(days=36500)
+            assert past.tzinfo is not None
+
+    async def test_decided_offers_replace_the_ones_before(self, store: Store):
+        sold = KnownOffer(market="CA/CAD", state="FOR_SALE", price="12.90 CAD", starts_at=NOW)
+        planned = KnownOffer(market="US/USD", state="NOT_YET", price=None)
+        async with store.transaction(Urgency.TRADE) as tx:
+            assert {} == await tx.titles.known_offers(key())
+            await tx.titles.decide(key(), [sold, planned], None)
+            await tx.titles.decide(key(2), [planned], None)
+            assert {"CA/CAD": sold, "US/USD": planned} == await tx.titles.known_offers(key())
+            await tx.titles.decide(key(), [replace(sold, state="REMOVED")], None)
+            assert {"CA/CAD": replace(sold, state="REMOVED")} == await tx.titles.known_offers(key())
+            assert {"US/USD": planned} == await tx.titles.known_offers(key(2))
+
+    # --- the change log -------------------------------------------------------------------------------------------------
+
+    async def test_the_change_log_numbers_its_lines(self, store: Store, reopen: Opener):
+        fields = (FieldChange(field="price", old="1.00", new=None),)
+        offer = Change(
+            at=NOW, source=ENQ, kind=ChangeKind.OFFER, key=key(), market="CA/CAD", fields=fields, sequence=77
+        )
+        removed = Change(at=NOW + SECOND, source=OTHER, kind=ChangeKind.REMOVED, reference=RecordReference("r1"))
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.changes.append([offer, removed])
+            await tx.changes.append([])
+
+        async with (await reopen()).transaction(Urgency.COMMAND) as tx:
+            first, second = await tx.changes.since(0, 10)
+            assert [offer, removed] == [replace(first, sequence=77), replace(second, sequence=0)]
+            assert 0 < first.sequence < second.sequence
+            assert [second] == list(await tx.changes.since(first.sequence, 10))
+            assert [first] == list(await tx.changes.since(0, 1))
+            assert [] == list(await tx.changes.since(second.sequence, 10))
+
+    # --- orders ---------------------------------------------------------------------------------------------------------
+
+    async def test_orders_come_back_whole_and_mark_their_titles_due(self, store: Store, reopen: Opener):
+        full = order("o/1 é", amount=Decimal("12.50"), paid_amount=Decimal("0E-2"), reason=Reason.AMBIGUOUS, note="n")
+        async with store.transaction(Urgency.COMMAND) as tx:
+            await tx.orders.add([(full, event(full, note="taken")), (order("o2"), event(order("o2")))])
+
+        async with (await reopen()).transaction(Urgency.COMMAND) as tx:
+            found = await tx.orders.get([full.order_id, OrderId("nobody")])
+            assert {full.order_id: full} == found
+            assert str(full.paid_amount) == str(found[full.order_id].paid_amount)
+            assert [event(full, note="taken")] == list(await tx.orders.history(full.order_id))
+            assert [key()] == [mark.key for mark in await tx.titles.due(NOW, 10)]
+
+    async def test_an_order_id_is_taken_once(self, store: Store):
+        async with store.transaction(Urgency.COMMAND) as tx:
+            await tx.orders.add([(order("o1"), event(order("o1")))])
+
+        with pytest.raises(StoreFailed):
+            async with store.transaction(Urgency.COMMAND) as tx:
+                await tx.orders.add([(order("o2"), event(order("o2"))), (order("o1"), event(order("o1")))])
+
+        async with store.transaction(Urgency.COMMAND) as tx:
+            assert [OrderId("o1")] == list(await tx.orders.get([OrderId("o1"), OrderId("o2")]))
+
+    async def test_a_section_with_a_refused_write_is_not_kept_even_where_its_caller_goes_on(self, store: Store):
+        async with store.transaction(Urgency.COMMAND) as tx:
+            await tx.orders.add([(order("o1"), event(order("o1")))])
+
+        async def go_on() -> None:
+            async with store.transaction(Urgency.COMMAND) as tx:
+                await tx.controls.set_setting("a", "1")
+                with pytest.raises(StoreFailed):
+                    await tx.orders.add([(order("o2"), event(order("o2"))), (order("o1"), event(order("o1")))])
+
+        with pytest.raises(StoreFailed):
+            await go_on()
+
+        async with store.transaction(Urgency.COMMAND) as tx:
+            assert await tx.controls.setting("a") is None
+
+    async def test_saved_orders_move_with_their_state_and_title(self, store: Store):
+        received = order("o1", title=key(1, OPEN_FORMAT))
+        placed = replace(received, state=OrderState.PLACED, key=key(1, PDF), updated_at=NOW + SECOND, receipt="tok")
+        moved = event(placed, before=OrderState.RECEIVED, at=NOW + SECOND, reason=Reason.UNPRICED)
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.orders.add([(received, event(received))])
+            await tx.orders.save([(replace(received, note="quiet"), None)])
+            await tx.orders.save([(placed, moved)])
+            assert {received.order_id: placed} == await tx.orders.get([received.order_id])
+            assert [event(received), moved] == list(await tx.orders.history(received.order_id))
+            assert {OrderState.PLACED: 1} == {s: n for s, n in (await tx.orders.counts()).items() if n}
+            found = await tx.orders.of_title(key(1, PDF), [OrderState.PLACED], after=0, limit=10)
+            assert [placed] == [found_order for _, found_order in found]
+            assert [] == list(await tx.orders.of_title(key(1), list(OrderState), after=0, limit=10))
+
+    async def test_saving_an_order_that_was_never_added_is_refused(self, store: Store):
+        with pytest.raises(StoreFailed, match="not in the register"):
+            async with store.transaction(Urgency.TRADE) as tx:
+                await tx.orders.save([(order(), None)])
+
+    async def test_the_orders_of_a_title_are_those_of_its_format_and_of_open_ones(self, store: Store):
+        orders = [
+            order("epub"),
+            order("pdf", title=key(1, PDF)),
+            order("open", title=key(1, OPEN_FORMAT)),
+            order("waiting", state=OrderState.WAITING),
+            order("refused", state=OrderState.REFUSED),
+            order("other isbn", title=key(2)),
+            order("other source", title=key(source=OTHER)),
+        ]
+        live = [OrderState.WAITING, OrderState.RECEIVED, OrderState.RECEIVED]
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.orders.add([(each, event(each)) for each in orders])
+            of_title = partial(tx.orders.of_title, states=live)
+            epub = await of_title(key(), after=0, limit=10)
+            assert ["epub", "open", "waiting"] == [found.order_id for _, found in epub]
+            assert sorted(position for position, _ in epub) == [position for position, _ in epub]
+            every = await of_title(key(1, OPEN_FORMAT), after=0, limit=10)
+            assert ["epub", "pdf", "open", "waiting"] == [found.order_id for _, found in every]
+            rest = await of_title(key(), after=epub[0][0], limit=1)
+            assert ["open"] == [found.order_id for _, found in rest]
+            assert [] == list(await of_title(key(), after=epub[-1][0], limit=10))
+            assert [] == list(await tx.orders.of_title(key(), [], after=0, limit=10))
+
+    async def test_orders_are_listed_by_what_is_asked(self, store: Store):
+        orders = [
+            order("1"),
+            order("2", state=OrderState.ATTENTION),
+            order("3", title=key(2), state=OrderState.ATTENTION),
+            order("4", title=key(source=OTHER), state=OrderState.PLACED),
+        ]
+        async with store.transaction(Urgency.COMMAND) as tx:
+            await tx.orders.add([(each, event(each)) for each in orders])
+
+            async def listed(**query) -> list[str]:
+                return [found.order_id for _, found in await tx.orders.list(OrderQuery(**query))]
+
+            assert ["1", "2", "3", "4"] == await listed()
+            assert ["2", "3"] == await listed(states=(OrderState.ATTENTION,))
+            assert ["2", "3", "4"] == await listed(states=(OrderState.PLACED, OrderState.ATTENTION))
+            assert ["2", "3"] == await listed(states=(OrderState.PLACED, OrderState.ATTENTION), limit=2)
+            assert ["4"] == await listed(source=OTHER)
+            assert ["1", "2", "4"] == await listed(isbn=key().isbn)
+            assert ["2"] == await listed(isbn=key().isbn, source=ENQ, states=(OrderState.ATTENTION,))
+            [(position, _)] = await tx.orders.list(OrderQuery(limit=1))
+            assert ["2", "3", "4"] == await listed(after=position)
+            assert {OrderState.RECEIVED: 1, OrderState.ATTENTION: 2, OrderState.PLACED: 1} == {
+                state: number for state, number in (await tx.orders.counts()).items() if number
+            }
+
+    # --- the outbox -----------------------------------------------------------------------------------------------------
+
+    async def test_an_entry_is_claimed_with_all_it_needs(self, store: Store):
+        given = new_entry(order_id="o1", gate="g1")
+        await put(store, given)
+
+        [entry] = await claim(store)
+
+        assert (
+            Entry(
+                id=entry.id,
+                operation=given.operation,
+                state=EntryState.CLAIMED,
+                order_id=OrderId("o1"),
+                gate="g1",
+                due_at=NOW,
+                created_at=NOW,
+            )
+            == entry
+        )
+        assert ENQ == entry.source
+        assert [] == await claim(store)
+
+    async def test_due_entries_come_by_priority_then_age(self, store: Store):
+        await put(
+            store,
+            new_entry("refund", kind=OperationKind.REFUND),
+            new_entry("sale 1"),
+            new_entry("declaration", kind=OperationKind.DECLARATION),
+            new_entry("sale 2"),
+            new_entry("probe", kind=OperationKind.PROBE),
+            new_entry("later", due_at=NOW + SECOND),
+            new_entry("elsewhere", source=OTHER),
+        )
+
+        assert ["probe", "sale 1", "sale 2"] == names(await claim(store, limit=3))
+        assert ["declaration", "refund"] == names(await claim(store))
+        assert ["later"] == names(await claim(store, NOW + SECOND))
+        assert ["elsewhere"] == names(await claim(store, sources=[OTHER]))
+
+    async def test_entries_of_two_sources_share_one_order(self, store: Store):
+        await put(
+            store,
+            new_entry("b", source=OTHER),
+            new_entry("c"),
+            new_entry("d", source=OTHER),
+            new_entry("a", kind=OperationKind.PROBE),
+        )
+
+        assert ["a", "b", "c"] == names(await claim(store, limit=3, sources=[ENQ, OTHER]))
+        assert [] == await claim(store, sources=[ENQ])
+        assert [] == await claim(store, sources=[])
+
+    async def test_the_unknown_go_before_the_new_and_stay_unknown_in_hand(self, store: Store):
+        await put(store, new_entry("unknown", kind=OperationKind.REFUND))
+        [entry] = await claim(store)
+        await save(store, replace(entry, state=EntryState.UNKNOWN, attempts=1, request=REQUEST, ever_sent=True))
+        await put(store, new_entry("new", kind=OperationKind.PROBE))
+
+        unknown, new = await claim(store)
+
+        assert (EntryState.UNKNOWN, EntryState.CLAIMED) == (unknown.state, new.state)
+        assert (REQUEST, True, 1) == (unknown.request, unknown.ever_sent, unknown.attempts)
+        assert [] == await claim(store)
+
+    async def test_entries_of_one_order_go_strictly_in_sequence(self, store: Store):
+        await put(
+            store,
+            new_entry("declaration", kind=OperationKind.DECLARATION, order_id="o1"),
+            new_entry("sale", order_id="o1"),
+            new_entry("of another", order_id="o2"),
+        )
+
+        first = {entry.operation.reference: entry for entry in await claim(store)}
+        assert {"declaration", "of another"} == set(first)
+        assert [] == await claim(store)
+        for state in (EntryState.SENT, EntryState.PARKED):
+            await save(store, replace(first["declaration"], state=state))
+            assert [] == await claim(store)
+        await save(store, replace(first["declaration"], state=EntryState.SETTLED))
+        assert ["sale"] == names(await claim(store))
+
+    async def test_a_postponed_entry_is_due_again_at_its_instant(self, store: Store):
+        await put(store, new_entry())
+        [entry] = await claim(store)
+        await save(store, replace(entry, state=EntryState.PENDING, due_at=NOW + SECOND, note="slow down \udcff"))
+
+        assert [] == await claim(store)
+        [again] = await claim(store, NOW + SECOND)
+        assert (entry.id, "slow down ?") == (again.id, again.note)
+
+    async def test_recovery_gives_claims_back_and_doubts_what_was_sent(self, store: Store, reopen: Opener):
+        await put(store, *(new_entry(name) for name in ("pending", "claimed", "sent", "unknown", "parked", "settled")))
+        entries = {entry.operation.reference: entry for entry in await claim(store)}
+        for state in EntryState:
+            if state in {
+                EntryState.SENT,
+                EntryState.UNKNOWN,
+                EntryState.PARKED,
+                EntryState.SETTLED,
+                EntryState.PENDING,
+            }:
+                await save(store, replace(entries[state.value], state=state, request=REQUEST))
+        in_hand = {entry.operation.reference: entry.state for entry in await claim(store)}
+        assert {"unknown": EntryState.UNKNOWN, "pending": EntryState.CLAIMED} == in_hand
+
+        store = await reopen()
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            assert 1 == await tx.outbox.recover()
+            assert 0 == await tx.outbox.recover()
+            counts = await tx.outbox.counts()
+        assert {"pending": 2, "unknown": 2, "parked": 1, "settled": 1} == {s: n for s, n in counts.items() if n}
+        assert ["sent", "unknown", "pending", "claimed"] == names(await claim(store))
+
+    async def test_a_settled_entry_leaves_for_its_history(self, store: Store):
+        await put(store, new_entry("first", order_id="o1"), new_entry("second", order_id="o1"))
+        [entry] = await claim(store)
+        settled = replace(entry, state=EntryState.SETTLED, attempts=2, request=REQUEST, ever_sent=True, note="done")
+        await save(store, settled)
+
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            assert settled == await tx.outbox.get(entry.id)
+            assert await tx.outbox.get(EntryId(999)) is None
+            assert ["second"] == names(await tx.outbox.of_order(OrderId("o1")))
+            assert [] == list(await tx.outbox.of_order(OrderId("nobody")))
+            counts = await tx.outbox.counts()
+            assert (1, 1, 0) == (counts["settled"], counts["pending"], counts["parked"])
+        with pytest.raises(StoreFailed, match="not in the outbox"):
+            await save(store, settled)
+
+    async def test_parked_entries_are_listed_and_taken_up_again(self, store: Store):
+        await put(store, new_entry("a"), new_entry("b"))
+        first, second = await claim(store)
+        await save(store, replace(second, state=EntryState.PARKED, note="a person must look"))
+        await save(store, replace(first, state=EntryState.PARKED))
+
+        async with store.transaction(Urgency.COMMAND) as tx:
+            parked = await tx.outbox.parked()
+            assert ["a", "b"] == names(parked)
+            assert "a person must look" == parked[1].note
+            await tx.outbox.save(replace(parked[1], state=EntryState.PENDING))
+        assert ["b"] == names(await claim(store))
+
+    async def test_only_what_was_never_sent_is_revoked(self, store: Store):
+        await put(store, *(new_entry(name) for name in ("claimed", "sent", "postponed", "pending")))
+        claimed, sent, postponed = await claim(store, limit=3)
+        await save(store, replace(sent, state=EntryState.SENT, ever_sent=True))
+        await save(store, replace(postponed, state=EntryState.PENDING, ever_sent=True))
+        pending_id = EntryId(max(claimed.id, sent.id, postponed.id) + 1)
+
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.outbox.revoke([claimed.id, sent.id, postponed.id, pending_id])
+            await tx.outbox.revoke([])
+            left = [await tx.outbox.get(each) for each in (claimed.id, sent.id, postponed.id, pending_id)]
+            assert [None, "sent", "postponed", None] == [each and each.operation.reference for each in left]
+
+    async def test_the_next_instant_leaves_out_what_cannot_go(self, store: Store):
+        """Neither what is in hand nor what waits behind another entry of its order may keep the worker awake."""
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            assert await tx.outbox.next_at([ENQ]) is None
+        await put(
+            store,
+            new_entry("now", order_id="o1"),
+            new_entry("behind", order_id="o1"),
+            new_entry("later", due_at=NOW + 3 * SECOND),
+            new_entry("elsewhere", source=OTHER, due_at=NOW + SECOND),
+        )
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            assert NOW == await tx.outbox.next_at([ENQ])
+            assert NOW + SECOND == await tx.outbox.next_at([OTHER])
+            [entry] = await tx.outbox.claim([ENQ], NOW, 10)
+            assert NOW + 3 * SECOND == await tx.outbox.next_at([ENQ])
+            assert NOW + SECOND == await tx.outbox.next_at([ENQ, OTHER])
+            await tx.outbox.save(replace(entry, state=EntryState.UNKNOWN, due_at=NOW + 2 * SECOND))
+            assert NOW + 2 * SECOND == await tx.outbox.next_at([ENQ])
+            assert await tx.outbox.next_at([]) is None
+
+    async def test_receipts_are_logged_with_bounded_bodies(self, store: Store):
+        receipt = Receipt(
+            arrival=Arrival.ANSWERED, at=NOW, status=200, headers={"x": "bad \udcff"}, body=b"b" * 10_000_000
+        )
+        verdict = Verdict(outcome=Outcome.THROTTLED, word="slow", until=NOW + SECOND)
+        line = LoggedReceipt(entry_id=EntryId(1), receipt=receipt, verdict=verdict, request=REQUEST)
+        other = replace(line, entry_id=EntryId(2), receipt=replace(receipt, body=b"small", headers={}))
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            await tx.outbox.log(line)
+            await tx.outbox.log(other)
+            [kept] = await tx.outbox.receipts(EntryId(1))
+            assert 1000 < len(kept.receipt.body) < 1_000_000
+            assert (verdict, REQUEST, {"x": "bad ?"}) == (kept.verdict, kept.request, kept.receipt.headers)
+            assert [other] == list(await tx.outbox.receipts(EntryId(2)))
+            assert [] == list(await tx.outbox.receipts(EntryId(3)))
+
+    async def test_gates_are_kept_by_title(self, store: Store):
+        gate = Gate(id="g1", key=key(), market=CANADA, state=GateState.PROBING, since=NOW)
+        other = replace(gate, id="g2", key=key(2), valid_until=NOW + SECOND, attempts=3)
+        async with store.transaction(Urgency.TRADE) as tx:
+            assert {} == await tx.outbox.gates(key())
+            await tx.outbox.save_gates([gate, other])
+            await tx.outbox.save_gates([replace(gate, state=GateState.OPEN)])
+            assert {"g1": replace(gate, state=GateState.OPEN)} == await tx.outbox.gates(key())
+            assert {"g2": other} == await tx.outbox.gates(key(2))
+
+    # --- controls -------------------------------------------------------------------------------------------------------
+
+    async def test_slots_are_kept_exactly(self, store: Store, reopen: Opener):
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            await tx.controls.save_slots({"enq/sale": 1772452800.123456, "enq/probe": 0.1})
+            await tx.controls.save_slots({"enq/probe": 0.2})
+
+        async with (await reopen()).transaction(Urgency.DELIVERY) as tx:
+            assert {"enq/sale": 1772452800.123456, "enq/probe": 0.2} == await tx.controls.slots()
+
+    async def test_sources_rest_until_they_are_resumed(self, store: Store):
+        async with store.transaction(Urgency.COMMAND) as tx:
+            await tx.controls.pause(ENQ, "by hand")
+            await tx.controls.pause(OTHER, "spend guard")
+            await tx.controls.pause(ENQ, "still by hand")
+            assert {ENQ: "still by hand", OTHER: "spend guard"} == await tx.controls.paused()
+            await tx.controls.resume(ENQ)
+            await tx.controls.resume(ENQ)
+            assert {OTHER: "spend guard"} == await tx.controls.paused()
+
+    async def test_titles_are_asked_for_once_until_they_are_read_again(self, store: Store):
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.controls.ask_refresh([key(2), key(1)])
+            await tx.controls.ask_refresh(iter([key(1), key(3)]))
+            assert [key(2), key(1), key(3)] == list(await tx.controls.refreshes())
+            await tx.controls.refreshed(key(1))
+            assert [key(2), key(3)] == list(await tx.controls.refreshes())
+
+    async def test_settings_are_kept_by_name(self, store: Store):
+        async with store.transaction(Urgency.COMMAND) as tx:
+            assert await tx.controls.setting("account") is None
+            await tx.controls.set_setting("account", "1")
+            await tx.controls.set_setting("account", "é")
+            assert "é" == await tx.controls.setting("account")
+
+    async def test_instants_are_exact_and_in_utc(self, store: Store):
+        at = datetime(2026, 3, 8, 4, 59, 59, 999_999, tzinfo=UTC)
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.decide(key(), [], at)
+            found = await tx.titles.next_at()
+        assert at == found
+        assert found is not None
+        assert UTC == found.tzinfo

@@ -1,0 +1,456 @@
+"""One pass after another over a real store: what each record became, what the guards stop, what survives a break."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from adapters.distributors.demarque.rules import DeMarqueRules
+from state.sqlite import open_store
+from syncengine.domain.change import ChangeKind
+from syncengine.domain.ids import Format, Isbn, SourceName, StreamName, TitleKey
+from syncengine.domain.passes import PassMode, RecordOutcome
+from syncengine.domain.territory import Market
+from syncengine.errors import FeedTorn, GuardStopped, NotOnix, SourceUnreachable
+from syncengine.ports import Account, Distributor, Part, PartialUpdates, PassEnd, PassPlan, Urgency
+from syncengine.service import intake as intake_module
+from syncengine.service.intake import Intake, PassOptions
+from syncengine.service.parsers import Parsers
+from syncengine.settings import GuardSettings
+from tests.clock import JumpClock
+
+SOURCE = SourceName("enq")
+STREAM = StreamName("publications")
+CA = Market(country="CA", currency="CAD")
+HEAD = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n<ONIXMessage xmlns="http://ns.editeur.org/onix/3.0/reference" release="3.0">'
+    "<Header><Sender><SenderName>ENQC</SenderName></Sender><SentDateTime>{sent_at}</SentDateTime></Header>\n"
+)
+TAIL = "</ONIXMessage>"
+
+
+def isbn(number: int) -> str:
+    body = f"978276441{number:03}"
+    check = -sum(int(digit) * (1, 3)[place % 2] for place, digit in enumerate(body)) % 10
+    return f"{body}{check}"
+
+
+def product(number: int, *, price: str = "9.99", title: str = "Un livre", kind: str = "03", status: str = "04") -> str:
+    reference = f"<RecordReference>ENQC{number}-epub</RecordReference><NotificationType>{kind}</NotificationType>"
+    identifier = (
+        f"<ProductIdentifier><ProductIDType>15</ProductIDType><IDValue>{isbn(number)}</IDValue></ProductIdentifier>"
+    )
+    if kind == "05":
+        return f"<Product>{reference}{identifier}</Product>\n"
+    return f"""<Product>{reference}{identifier}
+<DescriptiveDetail><ProductComposition>00</ProductComposition><ProductForm>EA</ProductForm>
+<ProductFormDetail>E101</ProductFormDetail><EpubTechnicalProtection>02</EpubTechnicalProtection>
+<TitleDetail><TitleType>01</TitleType><TitleElement><TitleElementLevel>01</TitleElementLevel><TitleText>{title}</TitleText>
+</TitleElement></TitleDetail></DescriptiveDetail>
+<PublishingDetail><PublishingStatus>{status}</PublishingStatus><SalesRights><SalesRightsType>01</SalesRightsType>
+<Territory><CountriesIncluded>CA US</CountriesIncluded></Territory></SalesRights></PublishingDetail>
+<ProductSupply><Market><Territory><CountriesIncluded>CA US</CountriesIncluded></Territory></Market>
+<SupplyDetail><Supplier><SupplierRole>06</SupplierRole><SupplierName>S</SupplierName></Supplier>
+<ProductAvailability>20</ProductAvailability><Price><PriceType>02</PriceType><PriceAmount>{price}</PriceAmount>
+<CurrencyCode>CAD</CurrencyCode></Price></SupplyDetail></ProductSupply></Product>
+"""
+
+
+def message(*products: str, sent_at: str = "20261101T000000Z") -> bytes:
+    return (HEAD.format(sent_at=sent_at) + "".join(products) + TAIL).encode()
+
+
+@dataclass
+class Pages:
+    """A source that serves the messages the test gives it, one a page, and breaks where it is told to."""
+
+    pages: list[bytes]
+    mode: PassMode = PassMode.FULL
+    breaks_after: int | None = None
+    torn: set[int] = field(default_factory=set)
+    single: bytes | None = None
+    asked: list[int] = field(default_factory=list)
+    name: SourceName = SOURCE
+    streams: tuple[StreamName, ...] = (STREAM,)
+    partial_updates: PartialUpdates = PartialUpdates.WHOLE
+
+    def is_snapshot(self, stream):
+        return True
+
+    def plan(self, stream, cursor, wanted, now):
+        return PassPlan(mode=wanted or self.mode, resumes=bool(cursor) and cursor != b"end")
+
+    async def read(self, stream, plan, cursor) -> AsyncIterator[Part | PassEnd]:
+        start = int(cursor) if plan.resumes and cursor else 0
+        for number in range(start, len(self.pages)):
+            if number == self.breaks_after:
+                raise SourceUnreachable(f"page {number}: no answer")
+            self.asked.append(number)
+            yield Part(name=f"page {number}", chunks=self._chunks(number), cursor=str(number + 1).encode())
+        yield PassEnd(cursor=b"end")
+
+    async def _chunks(self, number):
+        page = self.pages[number]
+        middle = len(page) // 2
+        yield page[:middle]
+        if number in self.torn:
+            raise FeedTorn("the body ended before its end")
+        yield page[middle:]
+
+    async def read_one(self, isbn):
+        if self.single is None:
+            return None
+        self.pages.append(self.single)
+        return Part(name=f"single {isbn}", chunks=self._chunks(len(self.pages) - 1))
+
+    async def check_account(self):
+        raise AssertionError("not asked here")
+
+    async def aclose(self):
+        pass
+
+
+class Shop:
+    """A store, and a source whose pages the test changes between passes."""
+
+    def __init__(self, store, clock, **guards):
+        self.store, self.clock = store, clock
+        self.source = Pages([])
+        self.guards = GuardSettings(minimum_records=5, **guards)
+
+    def intake(self) -> Intake:
+        import zoneinfo
+
+        rules = DeMarqueRules(markets=(CA,), zone=zoneinfo.ZoneInfo("America/Toronto"))
+        account = Account(kind="test", address="", organisation="")
+        distributor = Distributor(source=self.source, rules=rules, calls=None, account=account)
+        return Intake(distributor, self.store, self.clock, Parsers(), self.guards)
+
+    async def run(self, *pages: bytes, mode=PassMode.FULL, breaks_after=None, torn=(), **options):
+        self.source = Pages(list(pages), mode=mode, breaks_after=breaks_after, torn=set(torn))
+        return await self.intake().run(STREAM, PassOptions(**options))
+
+    async def live(self) -> set[str]:
+        async with self.store.transaction(Urgency.COMMAND) as tx:
+            index = await tx.records.index(SOURCE)
+            return {reference.decode() for reference in index.frames}
+
+    async def changes(self, after=0):
+        async with self.store.transaction(Urgency.COMMAND) as tx:
+            return await tx.changes.since(after, 1000)
+
+    async def stands(self):
+        async with self.store.transaction(Urgency.COMMAND) as tx:
+            return await tx.passes.stream(SOURCE, STREAM)
+
+
+@pytest.fixture
+async def shop(tmp_path):
+    clock = JumpClock()
+    store = await open_store(f"sqlite:{tmp_path}/store.db", clock=clock)
+    yield Shop(store, clock)
+    await store.aclose()
+
+
+def counted(report):
+    return {outcome.value: number for outcome, number in report.outcomes.items() if number}
+
+
+class TestOutcomes:
+    async def test_a_first_pass_adds_and_a_second_finds_everything_unchanged(self, shop):
+        feed = message(*map(product, range(8)))
+        assert counted(await shop.run(feed)) == {"added": 8}
+        again = await shop.run(feed)
+        assert counted(again) == {"unchanged": 8}
+        assert again.complete
+        assert len(await shop.changes()) == 8
+
+    async def test_a_changed_record_is_told_field_by_field(self, shop):
+        await shop.run(message(*map(product, range(8))))
+        report = await shop.run(message(product(0, price="12.00"), *map(product, range(1, 8))), allow=("prices-moved",))
+        assert counted(report) == {"changed": 1, "unchanged": 7}
+        assert report.changes == {"price": 1}
+        [change] = (await shop.changes())[8:]
+        assert change.kind is ChangeKind.CHANGED
+        assert "9.99" in (change.fields[0].old or "")
+        assert "12" in (change.fields[0].new or "")
+
+    async def test_other_bytes_of_the_same_content_are_touched_and_not_told(self, shop):
+        await shop.run(message(*map(product, range(8))))
+        spaced = message(product(0).replace("><", ">\n  <"), *map(product, range(1, 8)))
+        assert counted(await shop.run(spaced)) == {"touched": 1, "unchanged": 7}
+        assert counted(await shop.run(spaced)) == {"unchanged": 8}
+        assert len(await shop.changes()) == 8
+
+    async def test_a_delete_removes_and_its_repeat_changes_nothing(self, shop):
+        await shop.run(message(*map(product, range(8))))
+        delete = message(product(3, kind="05"), sent_at="20261102T000000Z")
+        assert counted(await shop.run(delete, mode=PassMode.DELTA, allow=("removed",))) == {"removed": 1}
+        assert counted(await shop.run(delete, mode=PassMode.DELTA)) == {"unchanged": 1}
+        assert "ENQC3-epub" not in await shop.live()
+
+    async def test_a_removed_record_that_comes_back_is_added(self, shop):
+        await shop.run(message(*map(product, range(8))))
+        await shop.run(message(product(3, kind="05")), mode=PassMode.DELTA, allow=("removed",))
+        assert counted(await shop.run(message(product(3)), mode=PassMode.DELTA)) == {"added": 1}
+        assert "ENQC3-epub" in await shop.live()
+
+    @pytest.mark.parametrize("kind", ["08", "09", "88", "89"])
+    async def test_notices_and_tests_are_ignored_and_never_enter_the_index(self, shop, kind):
+        report = await shop.run(message(product(0), product(1, kind=kind)))
+        assert counted(report) == {"added": 1, "ignored": 1}
+        assert await shop.live() == {"ENQC0-epub"}
+
+    async def test_of_a_reference_seen_twice_the_last_is_applied(self, shop):
+        feed = message(product(0, title="first"), product(1), product(0, title="last"))
+        assert counted(await shop.run(feed)) == {"added": 2, "duplicates": 1}
+        assert counted(await shop.run(feed)) == {"unchanged": 2, "duplicates": 1}
+        async with shop.store.transaction(Urgency.COMMAND) as tx:
+            [title] = await tx.titles.read(TitleKey(source=SOURCE, isbn=Isbn(isbn(0)), format=Format("epub")))
+        assert title.records[0].title == "last"
+
+    async def test_batches_of_any_size_come_to_the_same(self, shop, monkeypatch):
+        monkeypatch.setattr(intake_module, "BATCH_RECORDS", 2)
+        feed = message(*map(product, range(7)), product(0, title="last"))
+        first = await shop.run(feed)
+        assert first.records == 8
+        assert counted(await shop.run(feed)) == {"unchanged": 7, "duplicates": 1}
+
+
+class TestQuarantine:
+    BAD = "<Product><RecordReference>ENQC9-epub</RecordReference><Oops></Product>\n"
+
+    async def test_one_bad_record_is_set_aside_and_the_pass_goes_on(self, shop):
+        report = await shop.run(message(product(0), self.BAD, product(1)))
+        assert counted(report) == {"added": 2, "quarantined": 1}
+        assert report.complete
+        async with shop.store.transaction(Urgency.COMMAND) as tx:
+            [row] = await tx.records.quarantined(SOURCE)
+        assert row.reference == "ENQC9-epub"
+        assert b"<Oops>" in row.body
+        assert any("ENQC9-epub" in says for says in report.warnings)
+
+    async def test_a_good_frame_clears_it(self, shop):
+        await shop.run(message(product(0), self.BAD))
+        await shop.run(message(product(0), product(9)))
+        async with shop.store.transaction(Urgency.COMMAND) as tx:
+            assert await tx.records.quarantined(SOURCE) == []
+
+    async def test_the_old_frame_coming_back_clears_it_too(self, shop):
+        good = message(*map(product, range(10)))
+        await shop.run(good)
+        await shop.run(message(*map(product, range(9)), self.BAD))
+        await shop.run(good)
+        async with shop.store.transaction(Urgency.COMMAND) as tx:
+            assert await tx.records.quarantined(SOURCE) == []
+
+    async def test_a_quarantined_record_has_not_vanished(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        report = await shop.run(message(*map(product, range(9)), self.BAD))
+        assert report.vanished == 0
+        assert "ENQC9-epub" in await shop.live()
+
+    async def test_nothing_vanishes_where_a_reference_could_not_be_read(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        nameless = "<Product><NotificationType>03</NotificationType></Product>"
+        report = await shop.run(message(*map(product, range(9)), nameless))
+        assert counted(report) == {"unchanged": 9, "quarantined": 1}
+        assert report.vanished == 0
+
+
+class TestVanished:
+    async def test_absence_from_a_complete_snapshot_is_told_and_leaves_the_index(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        report = await shop.run(message(*map(product, range(9))))
+        assert report.vanished == 1
+        assert "ENQC9-epub" not in await shop.live()
+        assert (await shop.changes())[-1].kind is ChangeKind.VANISHED
+
+    async def test_absence_from_a_delta_means_nothing(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        assert (await shop.run(message(product(1)), mode=PassMode.DELTA)).vanished == 0
+        assert len(await shop.live()) == 10
+
+    async def test_a_broken_pass_lets_nothing_vanish(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        with pytest.raises(SourceUnreachable):
+            await shop.run(message(product(0)), message(product(1)), breaks_after=1)
+        assert len(await shop.live()) == 10
+
+    async def test_a_truncated_message_lets_nothing_vanish_and_is_not_complete(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        shop.source = Pages([message(*map(product, range(9)))[: -len(TAIL)]])
+        with pytest.raises(FeedTorn):
+            await shop.intake().run(STREAM, PassOptions())
+        assert len(await shop.live()) == 10
+
+
+class TestGuards:
+    async def test_a_full_pass_that_would_lose_too_much_applies_nothing(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        before = await shop.stands()
+        with pytest.raises(GuardStopped) as stopped:
+            await shop.run(message(product(0, title="new"), *map(product, range(1, 7))))
+        assert stopped.value.guard in {"vanished", "shrunk"}
+        assert stopped.value.exit_code == 3
+        assert len(await shop.live()) == 10
+        assert len(await shop.changes()) == 10
+        assert (await shop.stands()).last_complete_at == before.last_complete_at
+
+    async def test_it_is_let_through_once_by_name(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        report = await shop.run(message(*map(product, range(7))), allow=("vanished", "shrunk"))
+        assert report.vanished == 3
+        assert any("vanished" in says for says in report.warnings)
+        with pytest.raises(GuardStopped):
+            await shop.run(message(*map(product, range(3))))
+
+    async def test_a_page_of_a_delta_is_judged_by_itself(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        good, bad = message(product(0, title="new")), message(*(product(n, price="0.50") for n in range(8)))
+        with pytest.raises(GuardStopped):
+            await shop.run(good, bad, mode=PassMode.DELTA)
+        titles = [change for change in (await shop.changes())[10:]]
+        assert [change.reference for change in titles] == ["ENQC0-epub"]
+
+    async def test_an_empty_feed_never_empties_the_shop(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        with pytest.raises(GuardStopped) as stopped:
+            await shop.run(message())
+        assert stopped.value.guard == "empty-feed"
+
+    async def test_a_message_older_than_the_last_is_stopped(self, shop):
+        await shop.run(message(product(0), sent_at="20261102T000000Z"))
+        with pytest.raises(GuardStopped) as stopped:
+            await shop.run(message(product(0, title="old"), sent_at="20261101T000000Z"), mode=PassMode.DELTA)
+        assert stopped.value.guard == "older-message"
+
+    async def test_a_dry_run_tells_and_changes_nothing(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        before = await shop.stands()
+        report = await shop.run(message(product(0, title="new"), *map(product, range(1, 10))), dry_run=True)
+        assert counted(report) == {"changed": 1, "unchanged": 9}
+        assert len(await shop.changes()) == 10
+        assert await shop.stands() == before
+
+
+class TestInterrupted:
+    async def test_an_interrupted_crawl_goes_on_at_its_next_page(self, shop):
+        pages = [message(product(0), product(1)), message(product(2)), message(product(3))]
+        with pytest.raises(SourceUnreachable):
+            await shop.run(*pages, breaks_after=2)
+        report = await shop.run(*pages)
+        assert shop.source.asked == [2]
+        assert report.complete
+        assert report.records == 4
+        assert len(await shop.live()) == 4
+
+    async def test_records_of_the_pages_before_the_break_have_not_vanished(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        pages = [message(*map(product, range(5))), message(*map(product, range(5, 10)))]
+        with pytest.raises(SourceUnreachable):
+            await shop.run(*pages, breaks_after=1)
+        report = await shop.run(*pages)
+        assert report.complete
+        assert report.vanished == 0
+        assert len(await shop.live()) == 10
+
+    async def test_a_full_pass_over_a_filled_store_shows_nothing_before_its_end(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        changed = [message(*(product(n, title="new") for n in range(5))), message(*map(product, range(5, 10)))]
+        with pytest.raises(SourceUnreachable):
+            await shop.run(*changed, breaks_after=1)
+        assert len(await shop.changes()) == 10
+        report = await shop.run(*changed)
+        assert counted(report) == {"changed": 5, "unchanged": 5}
+        assert len(await shop.changes()) == 15
+
+    async def test_a_pass_whose_process_ended_while_it_was_applied_is_applied_first(self, shop, monkeypatch):
+        await shop.run(message(*map(product, range(10))))
+        monkeypatch.setattr(intake_module, "APPLY_RECORDS", 2)
+        intake = Intake._apply
+        calls = 0
+
+        async def dies_at_the_third(self, tx, state, writes):
+            nonlocal calls
+            calls += 1
+            if calls == 3:
+                raise KeyboardInterrupt
+            await intake(self, tx, state, writes)
+
+        monkeypatch.setattr(Intake, "_apply", dies_at_the_third)
+        changed = message(*(product(n, title="new") for n in range(9)))
+        with pytest.raises(KeyboardInterrupt):
+            await shop.run(changed)
+        assert len(await shop.changes()) == 14
+        monkeypatch.setattr(Intake, "_apply", intake)
+        report = await shop.run(changed)
+        assert counted(report) == {"unchanged": 9}
+        assert len(await shop.changes()) == 10 + 9 + 1
+        assert len(await shop.live()) == 9
+
+    async def test_a_torn_page_gives_its_whole_records_and_is_asked_for_again(self, shop):
+        pages = [message(product(0), product(1), product(2)), message(product(3))]
+        with pytest.raises(FeedTorn):
+            await shop.run(*pages, torn={0})
+        assert await shop.live() == {"ENQC0-epub"}
+        report = await shop.run(*pages)
+        assert shop.source.asked == [0, 1]
+        assert report.complete
+        assert len(await shop.live()) == 4
+
+
+class TestSingle:
+    KEY = TitleKey(source=SOURCE, isbn=Isbn(isbn(1)), format=Format("epub"))
+
+    async def test_a_title_is_read_again_and_due(self, shop):
+        await shop.run(message(*map(product, range(3))))
+        async with shop.store.transaction(Urgency.COMMAND) as tx:
+            for mark in await tx.titles.due(shop.clock.now(), 100):
+                await tx.titles.advance(mark, None)
+            await tx.controls.ask_refresh([self.KEY])
+        shop.source = Pages([], single=message(product(1, price="8.99")))
+        report = await shop.intake().refresh(self.KEY)
+        assert counted(report) == {"changed": 1}
+        async with shop.store.transaction(Urgency.COMMAND) as tx:
+            assert await tx.controls.refreshes() == []
+            assert [mark.key for mark in await tx.titles.due(shop.clock.now(), 100)] == [self.KEY]
+
+    async def test_it_leaves_an_interrupted_crawl_as_it_is(self, shop):
+        pages = [message(product(0)), message(product(1))]
+        with pytest.raises(SourceUnreachable):
+            await shop.run(*pages, breaks_after=1)
+        shop.source = Pages([], single=message(product(0, price="8.99")))
+        await shop.intake().refresh(self.KEY)
+        assert (await shop.run(*pages)).records == 2
+
+    async def test_a_title_that_is_not_known_keeps_its_record(self, shop):
+        await shop.run(message(product(1)))
+        shop.source = Pages([])
+        assert await shop.intake().refresh(self.KEY) is None
+        assert await shop.live() == {"ENQC1-epub"}
+
+
+@pytest.mark.parametrize(
+    ("page", "says"),
+    [
+        (b"<!DOCTYPE html><html><body><form><input type='password'></form></body></html>", "page 0"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "page 0"),
+        (b"", "page 0"),
+    ],
+)
+async def test_what_is_no_onix_is_named_and_nothing_is_lost(shop, page, says):
+    await shop.run(message(product(0)))
+    with pytest.raises(NotOnix, match=says):
+        await shop.run(page)
+    assert await shop.live() == {"ENQC0-epub"}
+
+
+async def test_every_count_adds_up(shop):
+    feed = message(product(0), product(0), product(1, kind="89"), TestQuarantine.BAD, product(2), product(3, kind="05"))
+    for _ in range(2):
+        report = await shop.run(feed)
+        assert report.records == 6
+        assert sum(report.outcomes[outcome] for outcome in RecordOutcome) == report.as_document()["records"]
