@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
+from zoneinfo import ZoneInfo
 
 import anyio
 import click
@@ -24,11 +25,10 @@ import structlog
 from rich.console import Console
 
 import adapters.distributors
-import bench as benchmark
 from adapters.clock import SystemClock
 from adapters.files import FileSource, OnixRules, Pick
-from adapters.sandbox import Sandbox
 from adapters.sandbox.demo import tell_demo
+from adapters.sandbox.server import Sandbox
 from adapters.shop.control import ControlServer, ask, socket_path
 from adapters.shop.order_files import COLUMNS, read_orders
 from adapters.shop.terminal import Bars, show
@@ -82,7 +82,11 @@ def load_settings(path: str | None) -> Settings:
     """The named file, or the default one; without that, settings that name no source (files can still be read)."""
     kinds: Mapping[str, type[SourceSettings]] = {name: kind.Settings for name, kind in distributor_kinds().items()}
     if path is not None or Path(DEFAULT_CONFIG).exists():
-        return load(Path(path or DEFAULT_CONFIG), kinds)
+        settings = load(Path(path or DEFAULT_CONFIG), kinds)
+        if FILE_SOURCE in settings.sources:
+            problem = f"[sources.{FILE_SOURCE}]: this name is that of files given with --file; choose another"
+            raise SettingsInvalid(path or DEFAULT_CONFIG, [problem])
+        return settings
     return Settings(
         directory=Path.cwd(),
         store=StoreSettings(),
@@ -114,7 +118,7 @@ def file_source(paths: Sequence[str], mode: PassMode) -> Distributor:
     """The source `file`: plain ONIX files, from which nothing can be ordered."""
     return Distributor(
         source=FileSource(FILE_SOURCE, paths, mode=mode, pick=Pick.ALL),
-        rules=OnixRules(markets=()),
+        rules=OnixRules(markets=(), zone=ZoneInfo("UTC")),
         calls=None,
         account=Account(kind="onix", address="files", organisation=""),
     )
@@ -191,7 +195,7 @@ def run_async(main: Callable[[], Awaitable[T]]) -> T:
     return anyio.run(_interruptible, main, backend_options={"use_uvloop": True})
 
 
-class Interrupted(Exception):  # noqa: N818
+class Interrupted(Exception):
     """A signal asked the process to stop, and it has stopped in good order."""
 
 
@@ -372,7 +376,7 @@ def _command(context: click.Context, command: str, arguments: Document, *, json:
 @click.option("--allow", multiple=True, metavar="GUARD", help="Let a guard through this once.")
 @as_json
 @click.pass_context
-def resync(context: click.Context, **options: Any) -> int:
+def resync(context: click.Context, /, **options: Any) -> int:
     """One pass of the named sources, or of files; then deliver until nothing is due."""
     if options["files"] and options["sources"]:
         raise UsageInvalid("name sources or files, not both")
@@ -420,7 +424,7 @@ def plan(context: click.Context, at: str | None, *, as_json: bool) -> int:
 @click.option("--source", metavar="NAME")
 @as_json
 @click.pass_context
-def offer(context: click.Context, isbn: str, **options: Any) -> int:
+def offer(context: click.Context, /, isbn: str, **options: Any) -> int:
     """The offers of a title and the rules that decided them."""
     arguments = {"isbn": isbn, "market": options["market"], "at": options["at"], "source": options["source"]}
     return _command(context, "offer", arguments, json=options["as_json"])
@@ -475,7 +479,7 @@ def import_orders(context: click.Context, path: Path, *, skip_bad: bool, as_json
 @orders.command("add")
 @as_json
 @click.pass_context
-def add_order(context: click.Context, *, as_json: bool, **fields: str | None) -> int:
+def add_order(context: click.Context, /, *, as_json: bool, **fields: str | None) -> int:
     """Take one order."""
     given = {name: value for name, value in fields.items() if value is not None}
     return _command(context, "orders_take", {"rows": [{"line": 0, "fields": given}]}, json=as_json)
@@ -494,7 +498,7 @@ for _column in reversed(COLUMNS):
 @click.option("--limit", type=click.IntRange(1), default=1000)
 @as_json
 @click.pass_context
-def list_orders(context: click.Context, **options: Any) -> int:
+def list_orders(context: click.Context, /, **options: Any) -> int:
     """Orders, by state, source or title."""
     arguments = {name: options[name] for name in ("source", "isbn", "limit")} | {"states": list(options["states"])}
     return _command(context, "orders_list", arguments, json=options["as_json"])
@@ -547,7 +551,7 @@ def refund_orders(context: click.Context, order_ids: tuple[str, ...], reason: st
 @click.option("--cancel", is_flag=True, help="Give it up.")
 @as_json
 @click.pass_context
-def resolve_orders(context: click.Context, order_ids: tuple[str, ...], **options: Any) -> int:
+def resolve_orders(context: click.Context, /, order_ids: tuple[str, ...], **options: Any) -> int:
     """Decide orders that wait for a person."""
     ways = [name for name in ("retry", "accept_price", "placed", "cancel") if options[name]]
     if len(ways) != 1:
@@ -749,7 +753,7 @@ async def _demo(titles: int, seed: int) -> int:
 def bench(records: int | None, rounds: int | None, *, as_json: bool) -> int:
     """Measure the parse-and-diff hot path; results are ratios within one run."""
     given = {name: value for name, value in (("records", records), ("rounds", rounds)) if value is not None}
-    benchmark.run(**given, as_json=as_json)
+    importlib.import_module("bench").run(**given, as_json=as_json)
     return 0
 
 

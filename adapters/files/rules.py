@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -95,7 +95,7 @@ class _Case:
 
     product: Product | None = None
     settled: _Decision | None = None
-    supplies: tuple[_Supply, ...] = field(default=())
+    supplies: tuple[_Supply, ...] = ()
 
 
 class OnixRules:
@@ -166,10 +166,13 @@ class OnixRules:
         product, settled = _record(title)
         if product is None:
             return _Case(settled=settled)
-        settled = _rights(product, market.country)
         blocks = [supply for supply in product.supplies if _is_in_market(supply, market.country)]
-        if settled is None:
-            settled = _withdrawn(product, blocks) or _restricted(product) or _nowhere(product, blocks, market)
+        settled = (
+            _withdrawn(product, blocks)
+            or _rights(product, market.country)
+            or _restricted(product)
+            or _nowhere(product, blocks, market)
+        )
         if settled is not None:
             return _Case(product=product, settled=settled)
         supplies = tuple(self._supply(product, block, detail, market) for block in blocks for detail in block.details)

@@ -95,7 +95,8 @@ class FileSource:
         return None
 
     async def check_account(self) -> None:
-        """There is no account; the files are looked at when they are read."""
+        """Find and open the files of the next pass; raises InputUnreadable or NotOnix."""
+        await asyncio.to_thread(self._messages)
 
     async def aclose(self) -> None:
         """Nothing stays open between passes."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from urllib.parse import urljoin
 
 LONGEST_WAIT = timedelta(hours=6)
 """A server that asks for more is asked again after this."""
@@ -37,6 +38,14 @@ def retry_after(text: str | None, *, now: datetime, server_now: datetime | None 
     else:
         return None
     return now + wait if wait > timedelta() else None
+
+
+def resolve(base: str, link: str) -> str:
+    """The full address of a link on a page; the link itself where it cannot be read as one."""
+    try:
+        return urljoin(base, link)
+    except ValueError:
+        return link
 
 
 def next_link(text: str | None) -> str | None:

@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 from yarl import URL
 
+from adapters.http.headers import resolve
 from adapters.http.unpack import GzipUnpacker, PlainUnpacker, Unpacker
 from syncengine.domain.delivery import Arrival, Receipt, Request
 from syncengine.errors import FeedTorn, SourceFailed, SourceUnreachable, UsageInvalid
@@ -124,7 +125,9 @@ class HttpSession:
     """Requests to one base address and nowhere else.
 
     No cookies, no proxies from the environment, no redirect to another origin, TLS from 1.2 with all checks; the credentials
-    go to the account's own origin only. The library repeats a request on a stale connection for GET alone, never for POST.
+    go to the account's own origin only. Every POST has a connection of its own: on a reused one a late answer to an earlier
+    request would be taken for its own, and a connection that the server has just closed would leave its outcome unknown. The
+    library repeats no request that is not a GET.
     """
 
     def __init__(
@@ -147,7 +150,7 @@ class HttpSession:
         self._patience = patience or Patience()
         self._connections = connections
         self._tls = tls
-        self._session: aiohttp.ClientSession | None = None
+        self._sessions: dict[bool, aiohttp.ClientSession] = {}
 
     @property
     def base_url(self) -> str:
@@ -169,7 +172,7 @@ class HttpSession:
             answer = await self._fetch_once(url, maximum)
             if answer.status not in _REDIRECTS:
                 return answer
-            url = urljoin(url, answer.headers.get("location", ""))
+            url = resolve(url, answer.headers.get("location", ""))
         raise SourceFailed(f"{_plain(url)} redirects in circles", hint="check base_url")
 
     async def call(self, request: Request) -> Receipt:
@@ -190,8 +193,8 @@ class HttpSession:
 
     async def aclose(self) -> None:
         """Close all connections; the next request would open new ones."""
-        session, self._session = self._session, None
-        if session is not None:
+        sessions, self._sessions = self._sessions, {}
+        for session in sessions.values():
             await session.close()
 
     async def _fetch_once(self, url: str, maximum: int) -> Answer:
@@ -200,7 +203,7 @@ class HttpSession:
             async with self._sent("GET", url, {"Accept-Encoding": "gzip"}, b"") as response:
                 headers = _lowered(response)
                 if response.status in _REDIRECTS:
-                    self._check_origin(urljoin(url, headers.get("location", "")), redirected_from=url)
+                    self._check_origin(resolve(url, headers.get("location", "")), redirected_from=url)
                     return Answer(url=url, status=response.status, headers=headers, body=b"")
                 body = await self._body(response, url, maximum)
                 return Answer(url=url, status=response.status, headers=headers, body=body)
@@ -224,7 +227,7 @@ class HttpSession:
         if self._credentials is not None:
             own["Authorization"] = self._credentials.header()
         async with asyncio.timeout(self._patience.answer_seconds):
-            response = await self._opened().request(
+            response = await self._opened(reuses=method == "GET").request(
                 method, URL(url, encoded=True), headers=own, data=body or None, allow_redirects=False
             )
         try:
@@ -232,11 +235,16 @@ class HttpSession:
         finally:
             response.release()
 
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
+    def _opened(self, *, reuses: bool) -> aiohttp.ClientSession:
+        """The library's session that reuses connections, or the one that does not."""
+        if reuses not in self._sessions:
+            self._sessions[reuses] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    limit=self._connections + 2, ssl=self._tls or _tls_context(), keepalive_timeout=10, ttl_dns_cache=60
+                    limit=self._connections + 2,
+                    ssl=self._tls or _tls_context(),
+                    force_close=not reuses,
+                    keepalive_timeout=10 if reuses else None,
+                    ttl_dns_cache=60,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
@@ -248,7 +256,7 @@ class HttpSession:
                 auto_decompress=False,
                 trust_env=False,
             )
-        return self._session
+        return self._sessions[reuses]
 
     async def _body(self, response: aiohttp.ClientResponse, url: str, maximum: int, *, cut: bool = False) -> bytes:
         """The unpacked body, or its first `maximum` bytes where it may be cut; raises SourceFailed where it may not."""
@@ -351,7 +359,10 @@ def _lowered(response: aiohttp.ClientResponse) -> dict[str, str]:
 
 def _plain(url: str) -> str:
     """An address as it may stand in a message: no user, no query."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
     return f"{parts.scheme}://{(parts.netloc or '').rpartition('@')[2]}{parts.path}"
 
 
@@ -369,14 +380,19 @@ def _said(error: BaseException) -> str:
         case aiohttp.ServerDisconnectedError():
             return "the connection was closed before the answer"
         case aiohttp.ClientResponseError():
-            return error.message
+            return _short(error.message)
         case TimeoutError():
             return "no answer in time"
         case SourceFailed():
             return str(error)
         case _:
-            return f"{type(error).__name__}: {error}"
+            return _short(f"{type(error).__name__}: {error}")
 
 
 def _torn(url: str, reason: str) -> FeedTorn:
     return FeedTorn(f"{_plain(url)} broke off: {reason}", hint="what was whole is kept; the next pass reads the rest")
+
+
+def _short(text: str) -> str:
+    """One line, of a length for people."""
+    return " ".join(text.split())[:200]

@@ -45,7 +45,9 @@ class _Cast:
     orders: list[dict[str, str]] = field(default_factory=list)
 
 
-async def tell_demo(sandbox: Sandbox, perform: Perform, clock: Clock, console: Console, *, seed: int, config: str) -> None:
+async def tell_demo(
+    sandbox: Sandbox, perform: Perform, clock: Clock, console: Console, *, seed: int, config: str
+) -> None:
     """Play the whole day; raises what the engine raises."""
     story = _Story(sandbox, perform, clock, console, random.Random(seed))
     await story.first_pass()
@@ -105,7 +107,9 @@ class _Story:
             self._order(row, agreed=row.price)
         for row in (*cast.new_way, *cast.old_way):
             for number in range(PREORDERS_A_TITLE):
-                self._order(row, agreed=row.price if number % 3 else None, payment="on_release" if number == 1 else "paid")
+                self._order(
+                    row, agreed=row.price if number % 3 else None, payment="on_release" if number == 1 else "paid"
+                )
         for row in cast.announced:
             self._order(row)
         for row, market in cast.refused:
@@ -145,7 +149,9 @@ class _Story:
         """The instant passes; no feed comes in between."""
         cast = self._cast
         at = max(_release_of(self._sandbox.titles(), cast.new_way[3]), self._clock.now())
-        self._heading(f"Release at {at:%H:%M:%S} UTC: {len(cast.new_way)} titles in the new way, {len(cast.old_way)} in the old")
+        self._heading(
+            f"Release at {at:%H:%M:%S} UTC: {len(cast.new_way)} titles in the new way, {len(cast.old_way)} in the old"
+        )
         before = len(list(self._sandbox.ledger))
         while self._clock.now() <= at:
             await self._clock.sleep(0.1)
@@ -153,7 +159,9 @@ class _Story:
         sales = [row for row in list(self._sandbox.ledger)[before:] if row.kind == "sale"]
         if sales:
             late = (datetime.fromisoformat(sales[0].at) - at).total_seconds()
-            self._say(f"the first sale was made {late:.1f} s after the instant; {len(sales)} followed it, without a feed")
+            self._say(
+                f"the first sale was made {late:.1f} s after the instant; {len(sales)} followed it, without a feed"
+            )
         await self._delta()
         await self._settled()
         late_sales = len([row for row in list(self._sandbox.ledger)[before:] if row.kind == "sale"]) - len(sales)
@@ -191,14 +199,19 @@ class _Story:
         self._console.print("\n[bold]What to type next[/]")
         for text, says in (
             ("orders list --state ATTENTION", "what waits for a person"),
-            (f"orders resolve --title {isbn} --accept-price {_moved(self._cast.dearer, '2.00')}", "the customers agree"),
+            (
+                f"orders resolve --title {isbn} --accept-price {_moved(self._cast.dearer, '2.00')}",
+                "the customers agree",
+            ),
             (f"offer {self._cast.withdrawn_later.isbn} --market {MARKET}", "why a title may not be sold"),
             ("changes --since 0", "everything that changed"),
             ("status", "how everything stands"),
         ):
             self._console.print(f"  {command} {escape(text)}   [dim]# {says}[/]", soft_wrap=True)
         seconds = self._clock.monotonic() - self._began
-        self._console.print(f"\n[dim]The day took {seconds:.0f} s. The sandbox has stopped: calls need it, reading does not.[/]")
+        self._console.print(
+            f"\n[dim]The day took {seconds:.0f} s. The sandbox has stopped: calls need it, reading does not.[/]"
+        )
 
     # --- parts
 

@@ -14,8 +14,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from adapters.clock import SystemClock
 from adapters.sandbox.catalogue import EditInvalid, TitleEdit, TitleRow, instant_text
-from adapters.sandbox.clock import RealClock
 from adapters.sandbox.faults import AFTERWARDS, INSTEAD, SETTINGS, Fault, Faults, Knob, KnobInvalid
 from adapters.sandbox.ledger import Ledger, whole_lines
 from adapters.sandbox.stub import Answer, Call, Route, Stub, StubFactory, StubWorld
@@ -80,7 +80,7 @@ class Sandbox:
         clock: Clock | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.clock: Clock = clock or RealClock()
+        self.clock: Clock = clock or SystemClock()
         self.directory = directory
         self.url = ""
         made = self._made(seed, titles)
@@ -307,23 +307,23 @@ class Sandbox:
 
     async def _get_ledger(self, request: web.Request) -> web.Response:
         rows = self.ledger.rows(distributor=request.query.get("distributor"), kind=request.query.get("kind"))
-        return _json({"ledger": rows})
+        return _json(rows)
 
     async def _get_calls(self, request: web.Request) -> web.Response:
         endpoint, since = request.query.get("endpoint"), request.query.get("since", "0")
         if not since.isdecimal():
             return _json({"error": "since is the sequence of a call"}, status=400)
         rows = [row for row in self.calls if row.sequence > int(since) and endpoint in {None, row.endpoint}]
-        return _json({"calls": rows})
+        return _json(rows)
 
     async def _get_titles(self, request: web.Request) -> web.Response:
         isbn = request.query.get("isbn")
-        return _json({"titles": [row for row in self.titles() if isbn in {None, row.isbn}]})
+        return _json([row for row in self.titles() if isbn in {None, row.isbn}])
 
     async def _post_titles(self, request: web.Request) -> web.Response:
         try:
             edits = msgspec.json.decode(await request.read(), type=list[TitleEdit] | TitleEdit)
-            return _json({"titles": self.edit(edits if isinstance(edits, list) else [edits])})
+            return _json(self.edit(edits if isinstance(edits, list) else [edits]))
         except (msgspec.DecodeError, EditInvalid) as error:
             return _json({"error": str(error)}, status=400)
 

@@ -47,6 +47,8 @@ def _resync(document: Document, console: Console) -> None:
         console.print(
             f"delivery   {delivery['settled']:,} settled, {delivery['pending']:,} still owed, {delivery['parked']:,} parked"
         )
+    for name, reason in document.get("paused", {}).items():
+        console.print(f"[bold red]{escape(name)} is paused[/]: {escape(reason)}  (run.py resume {escape(name)})")
     if orders.get("ATTENTION"):
         console.print("[bold]next[/]       run.py orders list --state ATTENTION")
 

@@ -32,6 +32,8 @@ class Connection(aiosqlite.Connection):
 
     def __init__(self, path: Path) -> None:
         super().__init__(lambda: _open(path), iter_chunk_size=64)
+        # A process that ends without closing its store must still end; what was committed is safe.
+        self._thread.daemon = True
         self.path = path
 
     async def run(

@@ -70,7 +70,7 @@ _IN_HANDS = frozenset({EntryState.CLAIMED, EntryState.SENT})
 
 
 class SqliteOutbox:
-    """ports.Outbox."""
+    """ports.Outbox. An entry that is saved as pending, unknown, parked or settled is out of its worker's hands."""
 
     def __init__(self, section: Runs) -> None:
         self._section = section

@@ -144,16 +144,17 @@ def _codes(codes: Sequence[str]) -> str:
 
 
 def _area(territory: Territory) -> str:
-    included = _codes((*territory.regions_included, *territory.countries_included))
+    included = _codes((*territory.regions_included, *territory.countries_included)) or "nowhere"
     excluded = _codes((*territory.regions_excluded, *territory.countries_excluded))
     return f"{included} without {excluded}" if excluded else included
 
 
 def _areas(territories: Iterable[Territory]) -> str:
-    return " + ".join(_area(territory) for territory in territories)
+    return " + ".join(sorted(map(_area, territories)))
 
 
 def _date(dated: DatedRole) -> str:
+    """Role and text, which is all that decides: the text's shape tells how it is read."""
     return f"{dated.role} {dated.date.text}"
 
 
@@ -168,8 +169,9 @@ def _price_date(dated: DatedRole) -> str:
 
 def _tax(tax: Tax) -> str:
     percent = f"{tax.rate_percent} %" if tax.rate_percent is not None else None
-    amount = f"{tax.tax_amount} of {tax.taxable_amount}" if tax.tax_amount is not None else None
-    return _words("tax", tax.type, tax.rate_code, percent, amount)
+    amount = f"is {tax.tax_amount}" if tax.tax_amount is not None else None
+    taxable = f"of {tax.taxable_amount}" if tax.taxable_amount is not None else None
+    return _words("tax", tax.type, tax.rate_code, percent, amount, taxable)
 
 
 def _price(price: Price, where: str) -> str:
@@ -226,7 +228,7 @@ def _form(product: Product) -> list[Line]:
 
 def _dates(product: Product) -> Iterator[Line]:
     for dated in product.publishing_dates:
-        yield Line(fact=dated, text=_date(dated), key=dated.role)
+        yield Line(fact=_date(dated), text=_date(dated), key=dated.role)
 
 
 def _rights(product: Product) -> Iterator[Line]:
@@ -291,7 +293,8 @@ def _market_status(supply: ProductSupply, where: str) -> list[Line]:
 
 def _market_dates(supply: ProductSupply, where: str) -> Iterator[Line]:
     for dated in supply.market_dates:
-        yield Line(fact=(where, dated), text=_words(where, _date(dated)), key=(where, dated.role), family=dated.role)
+        text = _words(where, _date(dated))
+        yield Line(fact=text, text=text, key=(where, dated.role), family=dated.role)
 
 
 def _supplier(detail: SupplyDetail, where: str, _: str) -> list[Line]:
@@ -312,8 +315,8 @@ def _availability(detail: SupplyDetail, where: str, whose: str) -> list[Line]:
 
 def _supply_dates(detail: SupplyDetail, where: str, whose: str) -> Iterator[Line]:
     for dated in detail.dates:
-        key = (where, whose, dated.role)
-        yield Line(fact=(where, whose, dated), text=_words(where, _date(dated), whose), key=key, family=dated.role)
+        text = _words(where, _date(dated), whose)
+        yield Line(fact=text, text=text, key=(where, whose, dated.role), family=dated.role)
 
 
 def _unpriced(detail: SupplyDetail, where: str, whose: str) -> list[Line]:
@@ -330,7 +333,7 @@ def _prices(detail: SupplyDetail, where: str, whose: str) -> Iterator[Line]:
         yield Line(
             fact=(where, whose, _price_fact(price)),
             text=_words(_price(price, place), whose),
-            key=(*terms, price.territory or where, frozenset(price.dates)),
+            key=(*terms, price.territory or where, frozenset(map(_date, price.dates))),
             family=terms,
             territory=price.territory,
         )
@@ -340,7 +343,7 @@ def _price_fact(price: Price) -> Hashable:
     """The price but for the order of its repeats."""
     return (
         (price.type, price.qualifier, price.status, price.amount, price.currency, price.territory),
-        (price.unpriced, price.conditions, frozenset(price.taxes), frozenset(price.dates)),
+        (price.unpriced, price.conditions, frozenset(price.taxes), frozenset(map(_date, price.dates))),
         (frozenset(price.identifiers), frozenset(price.protections)),
     )
 

@@ -93,7 +93,10 @@ def _fired(
         missing = last_full_records - tallies.records
         if _exceeds(missing, last_full_records, settings.shrunk_percent):
             have = f"the full pass has {tallies.records} records where the last one had {last_full_records}"
-            yield "shrunk", f"{have}: {_percent(missing, last_full_records)} fewer, the limit is {settings.shrunk_percent:g} %"
+            yield (
+                "shrunk",
+                f"{have}: {_percent(missing, last_full_records)} fewer, the limit is {settings.shrunk_percent:g} %",
+            )
     for guard, count, percent, what in (
         ("removed", tallies.removed, settings.removed_percent, "be removed"),
         ("vanished", tallies.vanished, settings.vanished_percent, "vanish"),
@@ -135,7 +138,7 @@ def _countries(supply: ProductSupply) -> Collection[str]:
     return frozenset().union(*(market.countries() for market in supply.markets)) or {"*"}
 
 
-_PriceKey = tuple[str | None, str | None, str | None, Territory | tuple[Territory, ...]]
+_PriceKey = tuple[str | None, str | None, str | None, Territory | frozenset[Territory]]
 
 
 def _amounts(product: Product) -> dict[_PriceKey, set[Decimal]]:
@@ -144,7 +147,7 @@ def _amounts(product: Product) -> dict[_PriceKey, set[Decimal]]:
     for supply in product.supplies:
         for price in (price for detail in supply.details for price in detail.prices):
             if price.amount is not None:
-                key = (price.type, price.qualifier, price.currency, price.territory or supply.markets)
+                key = (price.type, price.qualifier, price.currency, price.territory or frozenset(supply.markets))
                 amounts[key].add(price.amount)
     return amounts
 

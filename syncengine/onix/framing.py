@@ -185,8 +185,6 @@ class _Message(Reader):
             self._goes_on = True
             self.defects.add(self.window.line(at), f"the message goes on behind its end: {says}")
 
-    # Between records
-
     def _between(self) -> bool:
         if self.context is not None and not self._is_closed and not self.recogniser.skim(self.window):
             return False
@@ -269,8 +267,6 @@ class _Message(Reader):
         self.window.position = len(self.window.buffer)
         return False
 
-    # Header and strangers
-
     def _start_header(self, tag: Tag) -> bool:
         self._header = MessageHeader()
         if tag.is_empty:
@@ -342,8 +338,6 @@ class _Message(Reader):
         self.window.position = found.end()
         return self.pass_until(b">", self._between, f"the end tag </{name}>")
 
-    # Records
-
     def _open_context(self, record: bytes = b"") -> None:
         """Settle what the meaning of records depends on; a root that does not tell the release leaves it to the first one."""
         release = self._root.release
@@ -400,29 +394,33 @@ class _Message(Reader):
         start = window.position
         if self.context is None:
             self._open_context(bytes(window.buffer[start:end]))
-        self.recogniser.take(window, end, self._decoder.skipped)
-        if self.walk.passed_count:
-            self._check_swallowed(start, end)
+        swallowed_at = self._swallowed(start, end) if self.walk.passed_count else -1
+        self.recogniser.take(window, end, self._decoder.skipped, is_doubtful=swallowed_at >= 0)
+        if swallowed_at >= 0:
+            says = f"a comment or CDATA section in the record {self._last()} holds another record"
+            self._complain(swallowed_at, says)
         window.position = end
         self._is_closed = self._is_closed or self._root.is_bare
         return self.enter(self._between)
 
-    def _check_swallowed(self, start: int, end: int) -> None:
-        """A comment or CDATA section that was never closed takes in whole records, up to the end of the next one."""
+    def _swallowed(self, start: int, end: int) -> int:
+        """Where another record begins in this one, or -1.
+
+        A comment or CDATA section that was never closed takes in whole records, up to the end of the next one.
+        """
         buffer, name = self.window.buffer, b"<" + self._name
         at = buffer.find(name, start + 1, end)
         while at >= 0 and not OPENING.match(buffer, at, end):
             at = buffer.find(name, at + 1, end)
-        if at >= 0:
-            self._complain(at, f"a comment or CDATA section in the record {self._last()} holds another record")
-
-
-# What a walk stops at, and the length of the longest such thing.
+        return at
 
 
 @lru_cache(maxsize=64)
 def _record_tags(prefix: bytes, root_name: bytes) -> tuple[re.Pattern[bytes], int]:
-    """Where a record ends or must have ended: its end tag, another record's start tag, the root's end tag."""
+    """Where a record ends or must have ended: its end tag, another record's start tag, the root's end tag.
+
+    With the length of the longest of them, as a walk wants it.
+    """
     record = re.escape(prefix) + RECORD + rb"(?=[ \t\r\n/>])"
     pattern = rb"<(?:%b|/?%b|/%b(?=[ \t\r\n>]))" % (CONSTRUCTS, record, re.escape(root_name))
     return re.compile(pattern), len(prefix) + len(root_name) + 16

@@ -91,13 +91,16 @@ class Recogniser:
         self.record_count += len(unchanged) - count
         return not needed or window.ended or window.wait_for(needed)
 
-    def take(self, window: Window, end: int, skipped_bytes: int) -> None:
-        """Tier 2 has found the record that lies between the window's position and here."""
+    def take(self, window: Window, end: int, skipped_bytes: int, *, is_doubtful: bool) -> None:
+        """Tier 2 has found the record that lies between the window's position and here.
+
+        One that is doubtful is flagged like a repeated one, so that no prediction ever rests on it.
+        """
         start = window.position
         raw = _raw_reference(window.buffer, start, end)
         identity = self.identity(raw)
         known = (self._index.get(raw) or self._index.get(identity)) if identity else None
-        is_repeated = self._is_repeated(identity, known)
+        is_repeated = (self._is_repeated(identity, known) or is_doubtful) and bool(identity)
         self.record_count += 1
         self.last_reference = raw
         with memoryview(window.buffer) as view:
@@ -131,7 +134,7 @@ class Recogniser:
         Only its hash is remembered: where two of them collide, a frame comes later than it might, and nothing is lost.
         """
         mark = hash(identity)
-        is_repeated = bool(identity) and (mark in self._seen or (known is not None and known.repeated))
+        is_repeated = mark in self._seen or (known is not None and known.repeated)
         self._seen.add(mark)
         return is_repeated
 

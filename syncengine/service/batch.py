@@ -103,38 +103,46 @@ def _judge(frame: Frame, result: ParsedRecord | RecordInvalid, old: KnownRecord 
 def _whole(
     frame: Frame, result: ParsedRecord, body: bytes, context: Context, old: KnownRecord | None, setting: Setting
 ) -> Verdict:
+    product = _known_by(frame, result.product)
     base = old if old and old.status is RecordStatus.LIVE else None
     before = Content(product=base.product, digests=digests_of(base.opening, base.body, base.closing)) if base else None
-    comparison = compare(before, Content(product=result.product, digests=result.digests))
-    key = _key(result.product, setting)
+    comparison = compare(before, Content(product=product, digests=result.digests))
+    key = _key(product, setting)
     change = None
     if comparison.outcome is not RecordOutcome.TOUCHED:
         kind = ChangeKind.ADDED if comparison.outcome is RecordOutcome.ADDED else ChangeKind.CHANGED
-        change = _change(kind, result.product.reference, key, comparison.fields, setting)
+        change = _change(kind, product.reference, key, comparison.fields, setting)
     return Verdict(
         frame=frame,
         outcome=comparison.outcome,
         record_id=_id(old),
         write=RecordWrite(
             record_id=_id(old),
-            reference=result.product.reference,
+            reference=product.reference,
             status=RecordStatus.LIVE,
             fingerprint=frame.fingerprint,
             frame_length=len(frame.body),
             opening=context.opening,
             closing=context.closing,
             body=body,
-            product=result.product,
+            product=product,
             key=key,
             previous_key=old.key if old else None,
             change=change,
             repeated=frame.repeated,
         ),
         old=base.product if base else None,
-        new=result.product,
+        new=product,
         fields=comparison.fields,
         warnings=result.warnings,
     )
+
+
+def _known_by(frame: Frame, product: Product) -> Product:
+    """The product under the reference its frame is known by: that one has lost stray blanks that XML does not count."""
+    if frame.reference is None or product.reference == frame.reference:
+        return product
+    return replace(product, reference=frame.reference)
 
 
 def _removal(frame: Frame, result: ParsedRecord, old: KnownRecord | None, setting: Setting) -> Verdict:

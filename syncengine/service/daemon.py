@@ -51,9 +51,11 @@ class Daemon:
             wait = await self._pass(source, schedule, turn)
 
     async def _until_due(self, source: SourceName, schedule: timedelta) -> timedelta:
-        """A pass that was due while nothing ran is due now."""
+        """A pass that was due while nothing ran, or was interrupted, is due now."""
         intake = self._engine.intakes[source]
         async with self._engine.store.transaction(Urgency.COMMAND) as tx:
+            if [stream for stream in intake.streams if await tx.passes.unfinished(source, stream)]:
+                return timedelta()
             last = [(await tx.passes.stream(source, stream)).last_complete_at for stream in intake.streams]
         known = [at for at in last if at is not None]
         if len(known) < len(last):

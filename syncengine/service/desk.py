@@ -161,8 +161,10 @@ class Desk:
                 {"source": source, "message": str(error), "hint": error.hint} for source, error in passes.errors
             ]
             return Answer(document=document, exit_code=max(error.exit_code for _, error in passes.errors))
+        async with self._store.transaction(Urgency.COMMAND) as tx:
+            document["paused"] = dict(await tx.controls.paused())
         doubtful = any(not report.complete or report.outcomes[RecordOutcome.QUARANTINED] for report in passes.reports)
-        waits = counts.get("parked", 0) or orders[OrderState.ATTENTION.value]
+        waits = counts.get("parked", 0) or orders[OrderState.ATTENTION.value] or document["paused"]
         return Answer(document=document, exit_code=1 if doubtful or waits else 0)
 
     # --- orders -------------------------------------------------------------------------------------------------------------

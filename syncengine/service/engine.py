@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import anyio
@@ -14,8 +14,8 @@ from syncengine.delivery.bell import Bell
 from syncengine.delivery.spend import SpendGuard
 from syncengine.delivery.worker import Worker
 from syncengine.domain.ids import SourceName, StreamName, TitleKey
-from syncengine.domain.passes import PassReport
-from syncengine.errors import SourceFailed, UsageInvalid
+from syncengine.domain.passes import PassMode, PassReport
+from syncengine.errors import FullPassNeeded, SourceFailed, UsageInvalid
 from syncengine.ports import Clock, Distributor, Pace, Store, Transaction, Urgency
 from syncengine.service.dispatch import Dispatch
 from syncengine.service.intake import Intake, PassOptions
@@ -48,7 +48,7 @@ class Parts:
     orders: OrderSettings
     guards: GuardSettings
     max_passes: int = 2
-    spend_guard: SpendGuard = SpendGuard()
+    spend_guard: SpendGuard = field(default_factory=SpendGuard)
     progress: Progress | None = None
 
 
@@ -142,6 +142,9 @@ class Engine:
     async def _run_pass(self, intake: Intake, stream: StreamName, options: PassOptions) -> PassReport:
         try:
             report = await intake.run(stream, options)
+        except FullPassNeeded as error:
+            log.info("a full pass is needed first", source=intake.name, why=str(error))
+            report = await intake.run(stream, replace(options, wanted=PassMode.FULL))
         finally:
             self.trade_bell.ring()
         log.info(

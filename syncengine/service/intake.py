@@ -262,7 +262,7 @@ class Intake:
         except NotOnix as error:
             if not work.defective:
                 raise NotOnix(f"{part.name}: {error}", hint=error.hint) from error
-        work.defective = work.defective or not framer.complete
+        work.defective = work.defective or bool(framer.defects) or not framer.complete
         for says in (*framer.warnings, *framer.defects):
             _warn(work.report, f"{part.name}: {says}")
         await self._flush(batch, work, cursor=None if work.defective else part.cursor)

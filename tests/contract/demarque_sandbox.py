@@ -164,7 +164,7 @@ class Shop:
     async def edit(self, *edits: dict[str, Any]) -> list[dict[str, Any]]:
         status, document = await self.steer("POST", "titles", list(edits))
         assert status == 200, document
-        rows: list[dict[str, Any]] = document["titles"]
+        rows: list[dict[str, Any]] = document
         return rows
 
     async def break_things(self, **knobs: Any) -> None:
@@ -174,7 +174,7 @@ class Shop:
 
     async def ledger(self) -> list[dict[str, Any]]:
         _, document = await self.steer("GET", "ledger")
-        rows: list[dict[str, Any]] = document["ledger"]
+        rows: list[dict[str, Any]] = document
         return rows
 
     def since(self, **ago: float) -> str:

@@ -244,6 +244,7 @@ async def test_a_pass_given_up_leaves_no_request_behind(how):
         ("https://evil.example/feed?start=2", "leads away"),
         ("//evil.example/feed", "leads away"),
         ("http://user:pw@127.0.0.1/feed", "leads away"),
+        ("http://[broken/", "leads away"),
     ],
 )
 async def test_broken_links_keep_the_page_but_not_its_cursor(following, says):
@@ -415,8 +416,10 @@ async def test_an_interrupted_crawl_goes_on_with_the_next_page():
 
 
 @pytest.mark.parametrize("mode", [PassMode.FULL, PassMode.DELTA])
-async def test_a_dead_link_is_not_taken_for_the_end(mode):
+@pytest.mark.parametrize(("status", "said"), [(404, "not_found"), (400, "invalid_start")])
+async def test_a_dead_link_is_not_taken_for_the_end(mode, status, said):
     async with benched() as bench:
+        bench.platform.on(f"{FULL}?start=dead", lambda: word(status, said))
         bench.platform.crawl(FULL, 2)
         bench.platform.on(DELTA, lambda: page(7, f"{DELTA}?start=2"))
         crawl = Crawl(mode=mode, t0=START, next=f"{bench.url}{FULL}?start=dead", saved_at=START, pages=9)
@@ -424,6 +427,15 @@ async def test_a_dead_link_is_not_taken_for_the_end(mode):
         steps = await bench.read(cursor)
     names = ["full page 1", "full page 2", "end"] if mode is PassMode.FULL else ["delta page 1", "end"]
     assert [name for name, _, _ in steps] == names
+
+
+async def test_going_on_without_credentials_is_refused_not_begun_anew():
+    async with benched() as bench:
+        bench.platform.on(f"{FULL}?start=2", lambda: word(401, "access_denied"))
+        crawl = Crawl(mode=PassMode.FULL, t0=START, next=f"{bench.url}{FULL}?start=2", saved_at=START, pages=1)
+        with pytest.raises(SourceRefused):
+            await bench.read(Cursor(crawl=crawl).encode())
+    assert bench.platform.asked == [f"{FULL}?start=2"]
 
 
 def crawling(mode: PassMode, *, age: timedelta = timedelta(hours=1), host: str = "http://127.0.0.1:1") -> bytes:

@@ -520,6 +520,13 @@ async def test_a_read_only_folder_is_named():
     assert "cannot be written: Permission denied" in child.stdout
 
 
+async def test_a_process_that_forgets_to_close_its_store_ends_all_the_same(path: Path):
+    child = run_child(OPEN_AND_TELL.replace("await store.aclose()", "store.kept = sys.kept = store"), str(path))
+
+    assert ("opened", 0) == (child.stdout.strip(), child.returncode), child.stderr
+    await (await open_store(path, clock=JumpClock())).aclose()
+
+
 # --- backups ------------------------------------------------------------------------------------------------------------------
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -121,9 +122,8 @@ class Shop:
         self.guards = GuardSettings(minimum_records=5, **guards)
 
     def intake(self) -> Intake:
-        import zoneinfo
 
-        rules = DeMarqueRules(markets=(CA,), zone=zoneinfo.ZoneInfo("America/Toronto"))
+        rules = DeMarqueRules(markets=(CA,), zone=ZoneInfo("America/Toronto"))
         account = Account(kind="test", address="", organisation="")
         distributor = Distributor(source=self.source, rules=rules, calls=None, account=account)
         return Intake(distributor, self.store, self.clock, Parsers(), self.guards)
@@ -312,7 +312,7 @@ class TestGuards:
         good, bad = message(product(0, title="new")), message(*(product(n, price="0.50") for n in range(8)))
         with pytest.raises(GuardStopped):
             await shop.run(good, bad, mode=PassMode.DELTA)
-        titles = [change for change in (await shop.changes())[10:]]
+        titles = (await shop.changes())[10:]
         assert [change.reference for change in titles] == ["ENQC0-epub"]
 
     async def test_an_empty_feed_never_empties_the_shop(self, shop):

@@ -70,15 +70,27 @@ def test_throttling_never_lets_an_extra_call_through(data, limit):
     rate, now, made = _Rate(limit=limit), EPOCH, []
     for wait in data.draw(gaps(limit)):
         now += wait
-        if data.draw(st.integers(0, 9)) == 0:
+        rest = data.draw(st.sampled_from([None, None, None, 0.0, 0.5, 100.0]))
+        if rest is not None:
             rate.throttles = min(rate.slowdowns(now) + 1, 5)
-            rate.rests_until = now + data.draw(st.floats(0, 120))
+            rate.rests_until = now + rest
         while (slot := rate.slot(now))[0] > now:
             now = slot[0]
         rate.tat = slot[1]
         made.append(now)
 
     assert most_in_any_window(made, limit.period_seconds) <= limit.calls
+
+
+def test_a_throttling_after_a_burst_gives_no_second_burst():
+    limit = Limit(calls=4, period_seconds=60.0, burst=4)
+    rate, now = _Rate(limit=limit), EPOCH
+    for _ in range(4):
+        now, rate.tat = rate.slot(now)
+
+    rate.throttles, rate.rests_until = 1, now
+
+    assert rate.slot(now)[0] >= EPOCH + 60
 
 
 @given(st.data(), limits())

@@ -283,6 +283,12 @@ def test_other_roles_of_a_price_date_bound_nothing():
     assert "14.99" == amount(on_sale(price(dates=(dated("99", "soon"),))))
 
 
+def test_a_role_sent_twice_bounds_the_period_twice():
+    dates = (dated("14", "20260701"), dated("14", PAST), dated("15", FUTURE), dated("15", "20260701"))
+    of = on_sale(price(dates=dates))
+    assert [None, "14.99", None] == [amount(of, at) for at in (NOW, MIDNIGHT, NEXT_MIDNIGHT)]
+
+
 def test_the_end_of_the_calendar_is_no_end():
     assert "14.99" == amount(on_sale(price(since="00010101", until="99991231")))
 

@@ -254,6 +254,13 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path):
     assert error.hint
 
 
+async def test_the_files_can_be_checked_before_a_pass(tmp_path):
+    with pytest.raises(InputUnreadable, match="does not exist"):
+        await source(tmp_path / "feed.xml").check_account()
+    (tmp_path / "feed.xml").write_bytes(SMALL)
+    await source(tmp_path / "feed.xml").check_account()
+
+
 async def test_addresses_are_refused():
     with pytest.raises(UsageInvalid, match="is an address"):
         source("https://example.org/feed.xml")

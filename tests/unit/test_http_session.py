@@ -197,6 +197,7 @@ async def test_follows_a_redirect_within_the_origin():
         "http://169.254.169.254/latest",
         "file:///etc/passwd",
         "http://127.0.0.1:99999999/",
+        "http://[broken/",
     ],
 )
 async def test_never_goes_to_another_origin(location):
@@ -471,23 +472,64 @@ async def test_the_outcome_is_unknown_once_the_request_has_left(wire):
     assert receipt.detail
 
 
-async def test_a_post_is_never_repeated_on_a_stale_connection():
-    """The first answer keeps the connection; the second request on it is read and never answered."""
-    posts = []
+async def test_a_post_is_sent_once_and_on_a_connection_of_its_own():
+    """A second answer that comes late on the first connection is nobody's."""
+    connections: list[list[bytes]] = []
 
     async def wire(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        posts.append(await reader.readuntil(b"\r\n\r\n"))
+        heads: list[bytes] = []
+        connections.append(heads)
+        heads.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        if len(connections) == 2:
+            return
         writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 7\r\n\r\ncreated")
         await writer.drain()
-        posts.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 7\r\n\r\nsomeone")
+        heads.append(await reader.readline())
 
     async with wired(wire) as url, opened(url) as session:
-        first = await session.call(post("/sales?n=1"))
-        second = await session.call(post("/sales?n=2"))
+        receipts = [await session.call(post(f"/sales?n={number}")) for number in (1, 2, 3)]
         await asyncio.sleep(0.05)
-    assert (first.status, first.body) == (201, b"created")
-    assert second.arrival is Arrival.UNKNOWN
-    assert [head.split(b"\r\n")[0] for head in posts] == [b"POST /sales?n=1 HTTP/1.1", b"POST /sales?n=2 HTTP/1.1"]
+    assert [(receipt.arrival, receipt.body) for receipt in receipts] == [
+        (Arrival.ANSWERED, b"created"),
+        (Arrival.UNKNOWN, b""),
+        (Arrival.ANSWERED, b"created"),
+    ]
+    sent = [b"POST /sales?n=%d HTTP/1.1" % number for number in (1, 2, 3)]
+    assert connections == [[sent[0], b""], [sent[1]], [sent[2], b""]]
+
+
+async def test_pages_share_a_connection():
+    """A feed of thousands of pages needs one handshake."""
+    ports = set()
+
+    async def handler(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        ports.add(request.transport.get_extra_info("peername")[1])
+        return web.Response(text="page")
+
+    async with serving(handler) as url, opened(url) as session:
+        for number in range(5):
+            await session.fetch(f"/page/{number}")
+    assert len(ports) == 1
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "Content-Length: 5\nContent-Length: 6",
+        "Content-Length: 5\nTransfer-Encoding: chunked",
+        "X-Long: " + "a" * 100_000,
+        "\n".join(f"Set-Cookie: a{number}=b" for number in range(5000)),
+        "X-\xff: 1",
+    ],
+    ids=["two lengths", "length and chunks", "long header", "many headers", "no token"],
+)
+async def test_abused_headers_are_no_answer(head):
+    async with wired(raw(f"HTTP/1.1 200 OK\n{head}\n", b"hello")) as url, opened(url) as session:
+        with pytest.raises(SourceFailed, match="does not answer in HTTP"):
+            await session.fetch("/feed")
+        assert (await session.call(post())).arrival is Arrival.UNKNOWN
 
 
 async def test_a_receipt_keeps_few_headers_in_lower_case():

@@ -346,7 +346,9 @@ class TestDefects:
     def test_a_comment_that_is_never_closed_is_told(self, chunk_size):
         broken = record("a", "<!-- oh")
         reading = read(message(broken, record("b"), record("c", "<!-- x -->"), record("d")), chunk_size=chunk_size)
-        assert reading.references == ["a", "d"]
+        assert reading.references == ["d", "a"]
+        again = read(message(broken, record("b"), record("c", "<!-- x -->"), record("d")), index_of(reading.frames))
+        assert again.framer.defects == reading.framer.defects
         assert reading.framer.defects == ["line 6: a comment or CDATA section in the record 'a' holds another record"]
 
     @pytest.mark.parametrize(

@@ -21,7 +21,6 @@ from adapters.sandbox.catalogue import (
     read_amount,
     with_check_digit,
 )
-from adapters.sandbox.clock import RealClock
 from syncengine.domain.ids import is_valid_isbn
 from syncengine.domain.offer import OfferState
 
@@ -168,12 +167,3 @@ class TestWhere:
     def test_too_few_are_refused(self):
         with pytest.raises(EditInvalid, match="only 3 titles"):
             pick_where(self.rows, TitleEdit(where=OfferState.PREORDER, count=4))
-
-
-async def test_the_real_clock_tells_utc_and_does_not_wait_for_nothing():
-    clock = RealClock()
-    before = clock.monotonic()
-    await clock.sleep(0)
-    await clock.sleep(-5)
-    assert clock.monotonic() - before < 1
-    assert timedelta(0) == clock.now().utcoffset()

@@ -10,7 +10,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import cast
 
+import anyio
+import anyio.lowlevel
 import pytest
+from structlog.testing import capture_logs
 
 from state.sqlite import SqliteStore, open_store
 from syncengine.delivery.bell import Bell
@@ -415,8 +418,10 @@ async def test_an_entry_revoked_while_it_waits_for_its_turn_is_never_sent(house)
     async with house.store.transaction(Urgency.TRADE) as tx:
         await tx.outbox.revoke([EntryId(1)])
     house.pace.open.set()
-    await worker
+    with capture_logs() as logged:
+        await worker
 
+    assert [line for line in logged if line["log_level"] != "debug"] == []
     assert house.distributor.targets == ["/sale/r2"]
     assert house.register.told == settled("r2")
 
@@ -965,6 +970,8 @@ class Steps:
         self.count = 0
         self.at = -1
         self.act: Callable[[], object] = lambda: None
+        self.has_acted = False
+        self.called_after = False
         transaction, send, turn = house.store.transaction, house.distributor.send, house.pace.turn
 
         @asynccontextmanager
@@ -977,6 +984,7 @@ class Steps:
             self.step()
 
         async def stepped_send(request: Request) -> Receipt:
+            self.called_after |= self.has_acted
             self.step()
             receipt = await send(request)
             self.step()
@@ -996,6 +1004,7 @@ class Steps:
     def step(self) -> None:
         self.count += 1
         if self.count == self.at:
+            self.has_acted = True
             self.act()
 
 
@@ -1005,41 +1014,108 @@ async def count_settlement(tx: Transaction, entry: Entry) -> None:
         await tx.controls.set_setting(name, str(int(await tx.controls.setting(name) or 0) + 1))
 
 
-@pytest.mark.parametrize("how", ["cancel", "stop"])
+async def cut_off(house: House, steps: Steps, at: int, how: str) -> None:
+    """Drain, but for an end that strikes at that step: by the loop, by a scope around it, or politely."""
+    worker = house.worker()
+    with anyio.CancelScope() as scope:
+        draining = worker.drain()
+        running = asyncio.ensure_future(draining) if how == "cancel" else None
+        steps.act = {"cancel": running.cancel if running else scope.cancel, "scope": scope.cancel, "stop": worker.stop}[
+            how
+        ]
+        steps.count, steps.at, steps.has_acted = 0, at, False
+        await (asyncio.gather(running, return_exceptions=True) if running else draining)
+    steps.at, steps.has_acted = -1, False
+
+
+@pytest.mark.parametrize("how", ["cancel", "scope", "stop"])
 async def test_wherever_it_is_cut_off_no_entry_is_lost_and_none_is_sold_twice(house, how):
     house.register.also = count_settlement
     house.distributor.concurrency = 2
     steps = Steps(house)
-    at, references = 1, []
-    while steps.at < 0 or steps.count >= steps.at:
-        pair = [f"a{at}", f"b{at}"]
-        references += pair
-        await house.owe(*pair)
-        # The second of them was sent once already, and nobody knows what came of it.
-        house.distributor.script[pair[1]] = ["commit+cut"]
+    at, references = 0, []
+    while steps.count >= at:
+        at += 1
+        new = [f"a{at}", f"b{at}", f"c{at}"]
+        references += new
+        await house.owe(*new[:2])
+        # One of them was sent before, and nobody knows what came of it.
+        house.distributor.script[new[1]] = ["commit+cut"]
         await house.drain()
-        await house.owe(f"c{at}")
-        references.append(f"c{at}")
+        await house.owe(new[2])
         house.clock.advance(6)
-        worker = house.worker()
-        steps.count, steps.at = 0, at
-        running = asyncio.ensure_future(worker.drain())
-        steps.act = running.cancel if how == "cancel" else worker.stop
-        await asyncio.gather(running, return_exceptions=True)
-        reached, steps.count = steps.count, 0
+
+        await cut_off(house, steps, at, how)
+
+        reached = steps.count
         async with house.store.transaction(Urgency.COMMAND) as tx:
+            if how != "cancel":
+                assert (await tx.outbox.counts())["claimed"] == 0, "what never left was given back"
             await tx.outbox.recover()
         house.clock.advance(3600)
-        steps.at = -1
         await house.drain()
-        steps.count, steps.at = reached, at
-        at += 1
+        steps.count = reached
 
     assert at > 25, "there are many places to be cut off at"
     assert sorted(house.distributor.effects) == sorted(references)
     assert {entry.state for entry in (await house.entries()).values()} == {EntryState.SETTLED}
     async with house.store.transaction(Urgency.COMMAND) as tx:
         assert [await tx.controls.setting(f"settled/{each}") for each in references] == ["1"] * len(references)
+
+
+async def test_wherever_it_is_cut_off_only_what_was_sent_needs_a_person(house):
+    house.distributor.policies = {SALE: UnknownPolicy.PARK}
+    steps = Steps(house)
+    at = 0
+    while steps.count >= at:
+        at += 1
+        await house.owe(f"r{at}")
+        await cut_off(house, steps, at, "scope")
+        reached = steps.count
+        async with house.store.transaction(Urgency.COMMAND) as tx:
+            await tx.outbox.recover()
+        sent = set(house.distributor.targets)
+        await house.drain()
+        steps.count = reached
+        entry = (await house.entries())[f"r{at}"]
+        if entry.state is EntryState.PARKED:
+            assert f"/sale/r{at}" in sent
+
+    states = [entry.state for entry in (await house.entries()).values()]
+    assert {EntryState.SETTLED, EntryState.PARKED} == set(states)
+    assert not steps.called_after, "nothing leaves once it is cut off"
+
+
+async def test_an_answer_that_has_come_is_kept_whatever_happens(house):
+    await house.owe("r1")
+    with anyio.CancelScope() as scope:
+
+        async def end(_tx: Transaction, _entry: Entry) -> None:
+            scope.cancel()
+            await anyio.lowlevel.checkpoint()
+
+        house.register.also = end
+        await house.worker().run()
+
+    assert scope.cancelled_caught
+    assert (await house.only()).state is EntryState.SETTLED
+    assert len(await house.receipts()) == 1
+
+
+async def test_a_worker_that_stops_never_begins_to_wait_for_a_turn(house):
+    house.pace = ShutPace()
+    steps = Steps(house)
+    for at in range(1, 6):
+        await house.owe(f"r{at}")
+        steps.count, steps.at = 0, at
+        worker = house.worker()
+        steps.act = worker.stop
+        running = asyncio.ensure_future(worker.run())
+        await until(running.done)
+        await running
+
+    assert house.clock.monotonic() == 0.0
+    assert {entry.state for entry in (await house.entries()).values()} == {EntryState.PENDING}
 
 
 async def test_an_answer_nobody_can_read_parks_its_entry_alone(house):

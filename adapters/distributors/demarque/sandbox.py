@@ -241,3 +241,7 @@ def _organisation(number: int, name: str, gln: str) -> dict[str, str]:
         "website": f"http:www.house{number}.example",
         "logo": "",
     }
+
+
+STUB = DemarqueStub
+"""What a sandbox builds this distributor with."""

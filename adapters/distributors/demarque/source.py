@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 from adapters.distributors.demarque.cursor import Crawl, Cursor
 from adapters.distributors.demarque.feed import Feed
-from adapters.http.headers import http_date, next_link
+from adapters.http.headers import http_date, next_link, resolve
 from adapters.http.session import Answer, HttpSession
 from syncengine.domain.ids import Isbn, SourceName, StreamName
 from syncengine.domain.passes import PassMode
@@ -149,15 +149,9 @@ class DeMarqueSource:
         return known.full_at is None or now - known.full_at >= self._full_every
 
     async def _opened(self, plan: PassPlan, known: Cursor) -> tuple[_Walk, Answer, int]:
-        """The crawl, its next page (or the `404` that ends it), and how many pages came before.
-
-        How long a next-link lives is not known, and a dead one may be answered like an end. So a resumed crawl whose very
-        first page is `404` starts over instead of being taken for complete.
-        """
-        if plan.resumes and known.crawl:
-            answer = await self._feed.page(known.crawl.next, "page")
-            if answer.status != 404:
-                return _Walk(mode=known.crawl.mode, t0=known.crawl.t0, before=known), answer, known.crawl.pages
+        """The crawl, its next page (or the `404` that ends it), and how many pages came before."""
+        if plan.resumes and known.crawl and (resumed := await self._resumed(known.crawl)):
+            return _Walk(mode=known.crawl.mode, t0=known.crawl.t0, before=known), resumed, known.crawl.pages
         asked_at = self._clock.now()
         answer = await self._feed.page(self._first_address(plan.mode, known), "full_delta")
         if answer.status == 404 and plan.mode is PassMode.FULL:
@@ -167,6 +161,20 @@ class DeMarqueSource:
         self._account_known = True
         t0 = http_date(answer.headers.get("date")) or asked_at
         return _Walk(mode=plan.mode, t0=t0, before=known), answer, 0
+
+    async def _resumed(self, crawl: Crawl) -> Answer | None:
+        """The page that an interrupted crawl goes on with; none where it must start over.
+
+        How long a next-link lives is not known, and a dead one may be answered like an end. So a `404` to the very first
+        request is not taken for the end, and a refusal to understand the link not for a failure of the platform.
+        """
+        try:
+            answer = await self._feed.page(crawl.next, "page")
+        except SourceFailed as error:
+            if type(error) is SourceFailed:
+                return None
+            raise
+        return None if answer.status == 404 else answer
 
     def _first_address(self, mode: PassMode, known: Cursor) -> str:
         """`from` is always sent: without it the server would go by a state of its own, which an aborted crawl moves."""
@@ -184,7 +192,7 @@ class DeMarqueSource:
         link = next_link(answer.headers.get("link"))
         if link is None:
             raise self._broken(f"page {pages} names no next page, which is not how a catalogue ends")
-        address = urljoin(answer.url, link)
+        address = resolve(answer.url, link)
         if not self._session.is_own(address):
             raise self._broken(f"page {pages} leads away from {self._session.base_url}")
         if address in visited:
