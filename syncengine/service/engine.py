@@ -30,8 +30,11 @@ LONGEST_SLEEP = 30.0
 REFRESH_AGAIN = timedelta(seconds=30)
 """After a source could not be asked for a single title."""
 
-STOP_SECONDS = 20.0
+GRACE_SECONDS = 15.0
 """How long calls in flight may take to end when the engine is stopped."""
+
+STOP_SECONDS = GRACE_SECONDS + 5
+"""For the workers to put down what the grace has left, before they are cut off."""
 
 log = structlog.get_logger(__name__)
 
@@ -80,6 +83,7 @@ class Engine:
                 settle=self.dispatch.settle,
                 wake=self._bells[name],
                 guard=parts.spend_guard,
+                grace_seconds=GRACE_SECONDS,
             )
             for name, distributor in parts.distributors.items()
             if distributor.calls is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 
 import pytest
@@ -66,8 +67,6 @@ async def test_nobody_listening_is_no_answer(tmp_path):
 
 
 async def test_a_dead_socket_is_no_answer_and_is_replaced(serving, tmp_path):
-    import socket
-
     path = socket_path(tmp_path / "store.db")
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))

@@ -53,7 +53,11 @@ def test_one_shot_passes_turn_preorders_into_sales(sandbox: Sandbox, engine: Eng
     """Full pass, orders, delta, release: passes before and after it leave exactly the right ledger."""
     story = Story(sandbox, SEED, orders=ORDERS)
     [full] = engine.ask("resync")["passes"]
-    assert ("full", True, len({row["isbn"] for row in sandbox.titles()})) <= (full["mode"], full["complete"], full["records"])
+    assert ("full", True, len({row["isbn"] for row in sandbox.titles()})) <= (
+        full["mode"],
+        full["complete"],
+        full["records"],
+    )
     orders = story.write_orders(tmp_path / "orders.csv")
     assert ORDERS == engine.ask("orders", "import", str(orders))["added"]
     assert 0 == engine.ask("orders", "import", str(orders))["added"]
@@ -85,7 +89,9 @@ def test_daemon_sells_a_release_by_the_clock_alone(sandbox: Sandbox, engine: Eng
         story.postpone()
         engine.run("resync", "--delta")
         engine.wait_for_rest(daemon.tail)
-        assert datetime.now(UTC) < release_at, "this machine is too slow: the release came before its last delta had ended"
+        assert datetime.now(UTC) < release_at, (
+            "this machine is too slow: the release came before its last delta had ended"
+        )
         sold_before, last_call = len(sandbox.ledger("sale")), sandbox.last_call()
         wait_until(lambda: len(sandbox.ledger("sale")) > sold_before + 10, "sales are made", tail=daemon.tail)
         _drains(daemon)
@@ -176,7 +182,9 @@ def _judge_release(calls: Sequence[Row], engine: Engine, story: Story, release_a
         those = [row for row in calls if row["endpoint"] == endpoint]
         assert [] == rate_violations(those, rate, in_flight=engine.concurrency, start=_at), endpoint
     last = max(map(_at, timed)) - release_at.timestamp()
-    print(f"first call {late:.3f} s after the release of {len(story.cast.timed)} titles, the last {last:.1f} s, {len(timed)} calls")
+    print(
+        f"first call {late:.3f} s after the release of {len(story.cast.timed)} titles, the last {last:.1f} s, {len(timed)} calls"
+    )
 
 
 def _at(call: Row) -> float:

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from syncengine.domain.delivery import GateState, OperationKind
+from syncengine.domain.ids import Format
 from syncengine.domain.offer import OfferState, RuleApplied, TaxBasis
 from syncengine.domain.order import OrderState, Payment, PriceRule, Reason
 from syncengine.trade.planner import PROBE_AFTER, decide, gate_id, probe_due, refund
@@ -346,7 +347,7 @@ def test_one_answer_speaks_for_title_market_price_and_protection():
         gate_id(an_offer(), "acs4"),
         gate_id(an_offer(price=replace(PRICE, amount=Decimal("1.00"))), "watermark"),
         gate_id(an_offer(price=replace(PRICE, type="04")), "watermark"),
-        gate_id(an_offer(key=replace(KEY, format="pdf")), "watermark"),
+        gate_id(an_offer(key=replace(KEY, format=Format("pdf"))), "watermark"),
     }
     assert base == gate_id(an_offer(at=AT + timedelta(days=1)), "watermark")
     assert base not in others

@@ -66,13 +66,13 @@ class Settings(SourceSettings, kw_only=True, frozen=True, forbid_unknown_fields=
     concurrency: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
 
     def __post_init__(self) -> None:
+        address = base_url_problem(self.base_url, allow_loopback_http=self.allow_loopback_http)
+        zone = None if address or self.zone_name else "timezone is missing, and the platform is not a known one"
         problems = (
-            base_url_problem(self.base_url, allow_loopback_http=self.allow_loopback_http),
+            address,
+            zone,
             self._credentials_problem(),
             None if self.organisation_id.strip() else "organisation_id is empty",
-            None
-            if self.zone_name
-            else "timezone is missing, and the platform is not a known one: write the platform's",
             None if self.margin >= timedelta() else "margin is negative",
         )
         if found := [problem for problem in problems if problem]:

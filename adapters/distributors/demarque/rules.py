@@ -137,9 +137,9 @@ class DeMarqueRules:
 
         `next_change_at` is the very next instant at which state or price differ, not merely one at which they might.
         """
-        product, refusal = _retail_record(title)
-        if product is None:
-            return _refused(title, market, at, refusal)
+        product = _retail_record(title)
+        if isinstance(product, _Decision):
+            return _refused(title, market, at, product)
         case = self._case(title, product, market)
         decision = _decide(case, at)
         return Offer(
@@ -231,26 +231,26 @@ def _protections(product: Product, *, lcp: bool) -> tuple[str, ...]:
     return tuple(word for code, word in words if code in product.protections)
 
 
-def _retail_record(title: Title) -> tuple[Product | None, _Decision]:
-    """The one live record that is sold at retail; else none and what that means."""
+def _retail_record(title: Title) -> Product | _Decision:
+    """The one live record that is sold at retail, else what it means that there is none or more than one."""
     gates = [(product, retail_gate(product)) for product in title.records]
     retail = [product for product, gate in gates if gate is None]
     refused = [gate for _, gate in gates if gate is not None]
     if len(retail) == 1:
-        return retail[0], _Decision(state=OfferState.UNKNOWN, rules=())
+        return retail[0]
     if retail:
         names = ", ".join(sorted(product.reference for product in retail))
         rule = RuleApplied(id="title.ambiguous", says=f"several live records carry this ISBN and format: {names}")
-        return None, _Decision(state=OfferState.UNKNOWN, rules=(rule,))
+        return _Decision(state=OfferState.UNKNOWN, rules=(rule,))
     if refused:
         states = {state for state, _ in refused}
         state = OfferState.UNAVAILABLE if OfferState.UNAVAILABLE in states else OfferState.REMOVED
-        return None, _Decision(state=state, rules=tuple(rule for _, rule in sorted(refused, key=lambda gate: gate[0])))
+        return _Decision(state=state, rules=tuple(rule for _, rule in sorted(refused, key=lambda gate: gate[0])))
     if title.was_removed:
         rule = RuleApplied(id="title.removed", says="its records were removed or vanished, and none is live")
-        return None, _Decision(state=OfferState.REMOVED, rules=(rule,))
+        return _Decision(state=OfferState.REMOVED, rules=(rule,))
     rule = RuleApplied(id="title.unknown", says="no record ever named it")
-    return None, _Decision(state=OfferState.UNKNOWN, rules=(rule,))
+    return _Decision(state=OfferState.UNKNOWN, rules=(rule,))
 
 
 def _refused(title: Title, market: Market, at: datetime, decision: _Decision) -> Offer:
