@@ -362,6 +362,8 @@ def _command(context: click.Context, command: str, arguments: Document, *, json:
     """Perform and print. Work that may take long shows its progress on a terminal."""
     settings = _settings(context)
     console = Console(stderr=True)
+    if console.is_terminal and settings.service.log == "info":
+        configure_logging("warning")
     with Bars(console) if command == "resync" and console.is_terminal else nullcontext() as bars:
         answer = run_async(lambda: perform(settings, command, arguments, bars))
     return _give(command, answer, json=json)

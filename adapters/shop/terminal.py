@@ -88,7 +88,7 @@ def _orders(document: Document, console: Console) -> None:
         why = " ".join(part for part in (order["reason"], order["note"]) if part)
         amount = f"{order['amount']} {order['currency']}" if order["amount"] else ""
         title = f"{order['isbn']} {order['format']}"
-        table.add_row(order["order_id"], _coloured(order["state"]), title, order["market"], amount, escape(why))
+        table.add_row(order["order_id"], _coloured(order["state"]), title, order["market"], amount, escape(_cut(why)))
     console.print(table if document["orders"] else "no orders")
 
 
@@ -288,6 +288,10 @@ class Bars:
             task = self._progress.add_task(f"{source} {work}", total=total, says="")
             self._tasks[source, work] = task
         self._progress.update(task, completed=completed, total=total, says=says)
+
+
+def _cut(text: str, width: int = 72) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _short(part: str, width: int = 40) -> str:

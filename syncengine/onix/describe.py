@@ -51,20 +51,34 @@ def _digest(spellings: list[str]) -> bytes:
 
 def _spell(element: Element) -> str:
     name, attributes, text, children, _ = element
-    if not attributes and not children:
-        return f"{name}{_CONTENT}{_tidy(name, text) if text else ''}{_END}"
-    if _is_mixed(element):
+    if not children:
+        if not attributes:
+            return f"{name}{_CONTENT}{_tidy(name, text) if text else ''}{_END}"
+        kept = text or "" if element.attribute("textformat") is not None else _tidy(name, text or "")
+        return f"{name}{_spell_attributes(attributes)}{_CONTENT}{kept}{_END}"
+    names = {child.name for child in children}
+    if _is_mixed(element, names):
         return _spell_mixed(element)
-    return f"{name}{_spell_attributes(attributes)}{_CONTENT}{_content(element)}{_END}"
+    return f"{name}{_spell_attributes(attributes)}{_CONTENT}{_spell_children(children, names)}{_END}"
 
 
-def _content(element: Element) -> str:
-    if not element.children:
-        return _tidy(element.name, element.text) if element.text else ""
-    children = _with_date_format(element.children)
+def _is_mixed(element: Element, names: set[str]) -> bool:
+    """Whether blanks and order inside belong to a text: markup, text beside elements, or a declared text format."""
+    if not XHTML_NAMES.isdisjoint(names):
+        return True
+    if element.attributes and element.attribute("textformat") is not None:
+        return True
+    beside = (element.text or "") + "".join([child.tail or "" for child in element.children])
+    return bool(beside) and not beside.isspace()
+
+
+def _spell_children(children: tuple[Element, ...], names: set[str]) -> str:
+    if "DateFormat" in names:
+        children = _with_date_format(children)
     spellings = [_spell(child) for child in children]
-    for name in {child.name for child in children} & _ORDERED:
-        _spell_places(name, children, spellings)
+    if not _ORDERED.isdisjoint(names):
+        for name in _ORDERED & names:
+            _spell_places(name, children, spellings)
     spellings.sort()
     return "".join(spellings)
 
@@ -83,20 +97,6 @@ def _spell_places(name: str, children: Sequence[Element], spellings: list[str]) 
             spellings[index] = f"{name}{_PLACE}{place:06}{spellings[index]}"
 
 
-def _is_mixed(element: Element) -> bool:
-    """Whether blanks and order inside belong to a text: markup, text beside elements, or a declared text format."""
-    if element.attributes and element.attribute("textformat") is not None:
-        return True
-    if not element.children:
-        return False
-    if element.text and not element.text.isspace():
-        return True
-    for name, _, _, _, tail in element.children:  # noqa: SIM110 - half the time of any(), met for every composite
-        if name in XHTML_NAMES or (tail and not tail.isspace()):
-            return True
-    return False
-
-
 def _spell_mixed(element: Element) -> str:
     inside = "".join([_spell_mixed(child) + (child.tail or "") for child in element.children])
     return f"{element.name}{_spell_attributes(element.attributes)}{_CONTENT}{element.text or ''}{inside}{_END}"
@@ -104,11 +104,9 @@ def _spell_mixed(element: Element) -> str:
 
 def _with_date_format(children: tuple[Element, ...]) -> tuple[Element, ...]:
     """Spell 3.0's child `DateFormat` as the attribute of its `Date` that 3.1 has; where both occur the attribute holds."""
-    for form in children:
-        if form.name == "DateFormat":
-            code = ("dateformat", bare_code(form.text or ""))
-            return tuple(_with_attribute(child, code) for child in children if child is not form)
-    return children
+    form = next(child for child in children if child.name == "DateFormat")
+    code = ("dateformat", bare_code(form.text or ""))
+    return tuple(_with_attribute(child, code) for child in children if child is not form)
 
 
 def _with_attribute(child: Element, attribute: tuple[str, str]) -> Element:

@@ -104,7 +104,7 @@ class _Reader:
         code = self._code(element, "NotificationType")
         if code is None:
             self._noted.append("no NotificationType; read as 03")
-            return NotificationType.CONFIRMED
+            return NotificationType.CONFIRMED.value
         if code not in _NOTIFICATION_TYPES:
             raise RecordInvalid(f"NotificationType {code[:20]!r} is not in list 1")
         return code

@@ -17,6 +17,7 @@ from syncengine.domain.product import Product
 from syncengine.errors import RecordInvalid
 from syncengine.onix.describe import digests_of
 from syncengine.onix.parsing import ParsedRecord, parse
+from syncengine.onix.repair import mended
 from syncengine.ports import KnownRecord, PartialUpdates, Quarantined, RecordStatus, RecordWrite, Rules
 from syncengine.service.parsers import Parsers
 
@@ -167,9 +168,9 @@ def _block_update(frame: Frame, result: ParsedRecord, old: KnownRecord | None, s
         held = _aside(frame, setting, says)
         return Verdict(frame=frame, outcome=RecordOutcome.HELD, record_id=_id(old), set_aside=held)
     context = replace(setting.context, opening=old.opening, closing=old.closing)
-    update = setting.context.opening + frame.body + setting.context.closing
+    update = mended(setting.context.opening, frame.body, setting.context.closing)
     try:
-        body = merge(old.opening + old.body + old.closing, update)
+        body = merge(mended(old.opening, old.body, old.closing), update)
         merged = parse(body, context)
     except RecordInvalid as error:
         return _quarantine(frame, setting, f"its blocks cannot be merged: {error}", old)

@@ -11,10 +11,13 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
+import anyio
+import anyio.lowlevel
 import pytest
 
 from state.sqlite import SqliteStore, open_store, orders, outbox, passes, records, titles
@@ -103,7 +106,7 @@ def run_child(code: str, *arguments: str, **options) -> subprocess.CompletedProc
 async def test_sections_that_wait_share_a_commit(store: SqliteStore, statements: list[str], path: Path):
     await asyncio.gather(*(keep(store, f"name {number}") for number in range(200)))
 
-    assert 4 >= statements.count("COMMIT")
+    assert 4 == statements.count("COMMIT"), "64 sections to a commit"
     shutil.copy(path, path.with_name("copy.db"))
     shutil.copy(path.with_name("store.db-wal"), path.with_name("copy.db-wal"))
     with closing(sqlite3.connect(path.with_name("copy.db"))) as copy:
@@ -136,22 +139,81 @@ async def test_a_reader_that_saw_open_writes_returns_after_their_commit(store: S
     assert [("x", 1), ("x", 1)] == seen
 
 
-async def test_the_urgent_do_not_wait_for_the_writes_of_the_less_urgent(store: SqliteStore):
-    """A delivery is durable before the intake that waits behind it begins."""
-    done: list[str] = []
+@pytest.mark.parametrize("deliveries", [1, 3])
+async def test_the_urgent_do_not_wait_for_the_less_urgent(store: SqliteStore, statements: list[str], deliveries: int):
+    """Deliveries are durable before the intake that waits behind them begins."""
+    begun_after: list[int] = []
 
-    async def section(name: str, urgency: Urgency) -> None:
-        async with store.transaction(urgency) as tx:
-            await tx.controls.set_setting(name, "x")
-            done.append(f"{name} in")
-        done.append(f"{name} durable")
+    async def intake() -> None:
+        async with store.transaction(Urgency.INTAKE) as tx:
+            begun_after.append(statements.count("COMMIT"))
+            await tx.controls.set_setting("intake", "x")
 
-    async with asyncio.TaskGroup() as tasks:
-        for name, urgency in (("first", Urgency.DELIVERY), ("second", Urgency.DELIVERY), ("intake", Urgency.INTAKE)):
-            tasks.create_task(section(name, urgency))
+    await asyncio.gather(*(keep(store, f"{n}", urgency=Urgency.DELIVERY) for n in range(deliveries)), intake())
 
-    assert done.index("second durable") < done.index("intake durable")
-    assert {"first durable", "second durable"} == set(done[2:4]) or done.index("intake in") > done.index("second in")
+    assert [1] == begun_after
+    assert 2 == statements.count("COMMIT")
+
+
+async def test_the_less_urgent_wait_for_the_urgent_that_join_them(store: SqliteStore, statements: list[str]):
+    await asyncio.gather(keep(store, "a", urgency=Urgency.INTAKE), keep(store, "b", urgency=Urgency.DELIVERY))
+
+    assert 1 == statements.count("COMMIT")
+
+
+@pytest.mark.parametrize("through", ["asyncio", "anyio"])
+async def test_a_cancelled_section_ends_before_the_cancellation_is_felt(store: SqliteStore, through: str):
+    """Who hears of the cancellation can rely on what the store then says."""
+    committing, go_on = asyncio.Event(), threading.Event()
+    genuine, loop = store._commit, asyncio.get_running_loop()
+
+    def slow(db: sqlite3.Connection) -> None:
+        loop.call_soon_threadsafe(committing.set)
+        go_on.wait(30)
+        genuine(db)
+
+    store._commit = slow  # type: ignore[method-assign]
+    scope = anyio.CancelScope()
+
+    async def section() -> None:
+        with scope:
+            await keep(store, "a")
+            await anyio.lowlevel.checkpoint()
+
+    task = asyncio.create_task(section())
+    await committing.wait()
+    for _ in range(3):
+        if through == "asyncio":
+            task.cancel()
+        else:
+            scope.cancel()
+        await asyncio.sleep(0.01)
+    assert not task.done()
+    go_on.set()
+    await asyncio.wait([task])
+
+    assert (through == "asyncio", through == "anyio") == (task.cancelled(), scope.cancelled_caught)
+    assert "x" == await kept(store, "a")
+
+
+async def test_who_is_cancelled_as_the_turn_comes_leaves_nobody_behind(store: SqliteStore):
+    """The writes of those before wait for it to commit, and those after it for the turn."""
+    genuine = store._pass_on
+
+    def pass_on() -> None:
+        genuine()
+        second.cancel()
+
+    store._pass_on = pass_on  # type: ignore[method-assign]
+    first = asyncio.create_task(keep(store, "first"))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(keep(store, "second"))
+
+    async with asyncio.timeout(10):
+        await first
+        await asyncio.wait([second])
+        assert second.cancelled()
+        assert ["x", None] == [await kept(store, name) for name in ("first", "second")]
 
 
 async def test_groups_are_bounded_in_time(path: Path):

@@ -15,8 +15,9 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 RUN = (sys.executable, str(Path(__file__).parents[2] / "run.py"))
@@ -301,13 +302,14 @@ class Engine:
         """Wait until nothing is owed and no title is due; returns the status then."""
         return wait_until(self._at_rest, "the engine comes to rest", pause=STATUS_SECONDS, tail=tail)
 
-    def _at_rest(self) -> Row | Literal[False]:
+    def _at_rest(self) -> Row:
+        """The status, or nothing where something is still to be done."""
         status = self.status()
         owed = sum(status["delivery"][state] for state in ("pending", "claimed", "sent", "unknown"))
         undecided = sum(status["orders"][state] for state in ("RECEIVED", "DECLARING", "PLACING"))
         due_at = status["next_title_due_at"]
         is_due = due_at is not None and due_at <= status["at"]
-        return status if not (owed or undecided or is_due) else False
+        return {} if owed or undecided or is_due else status
 
     def orders(self, *states: str) -> list[Row]:
         """The orders in those states, or all."""
@@ -322,6 +324,7 @@ class Daemon:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._process: Process | None = None
+        self._begins = 0
 
     def __enter__(self) -> Daemon:
         self.start()
@@ -342,21 +345,22 @@ class Daemon:
 
     def start(self) -> None:
         """Start it as a supervisor would, again while another process still holds the store; returns once it serves."""
-        wait_until(self._try_to_start, "the daemon starts", tail=self.tail)
-
-    def _try_to_start(self) -> bool:
         self.spawn()
-        wait_until(
-            lambda: STARTED in self.new_log() or not self.process.is_running, "the daemon serves", tail=self.tail
-        )
+        self.wait_until_serving()
+
+    def wait_until_serving(self) -> None:
+        """Wait until it serves; one that found the store taken is started again."""
+        wait_until(self._is_serving, "the daemon serves", tail=self.tail)
+
+    def _is_serving(self) -> bool:
         if not self.process.is_running:
             assert "owned by another process" in self.new_log(), f"the daemon ended\n{self.tail()}"
-        return self.process.is_running
+            self.spawn()
+        return STARTED in self.new_log()
 
     def spawn(self) -> None:
         """Start it without waiting for anything."""
-        before = self._process.log() if self._process else ""
-        self._begins = len(before)
+        self._begins = len(self._process.log()) if self._process else 0
         arguments = ["--config", str(self._engine.settings), "daemon"]
         self._process = Process(arguments=arguments, directory=self._engine.directory, name="daemon")
 
@@ -374,15 +378,21 @@ class Daemon:
         return self.process.terminate()
 
 
-def rate_violations(calls: Sequence[Row], rate: Rate, *, in_flight: int, start: Callable[[Row], float]) -> list[str]:
-    """Stretches of one rate's period in which more calls arrived than were allowed to leave.
+def rate_violations(calls: Sequence[Row], rate: Rate, *, in_flight: int) -> list[str]:
+    """Stretches of one period, and of five, in which more calls arrived than were allowed to leave.
 
     Of the calls that arrive in a stretch, those that had left before it are at most as many as may be in flight.
     """
-    arrivals = sorted(map(start, calls))
-    allowed = rate.calls + in_flight
-    return [
-        f"{allowed + 1} calls within {arrivals[place + allowed] - arrivals[place]:.3f} s, allowed {rate}"
-        for place in range(len(arrivals) - allowed)
-        if arrivals[place + allowed] - arrivals[place] < rate.seconds
-    ]
+    arrivals = sorted(map(arrived_at, calls))
+    found = []
+    for periods in (1, 5):
+        allowed, seconds = rate.calls * periods + in_flight, rate.seconds * periods
+        for first, last in zip(arrivals, arrivals[allowed:], strict=False):
+            if last - first < seconds:
+                found.append(f"{allowed + 1} calls within {last - first:.3f} s, allowed {rate}")
+    return found
+
+
+def arrived_at(call: Row) -> float:
+    """When a call arrived, in seconds of the epoch."""
+    return datetime.fromisoformat(call["at"]).timestamp()

@@ -11,8 +11,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from tests.flow.expectation import COLUMNS, DECLARED_FORMATS, Order, Place, Truth, by_place
-from tests.flow.harness import Row, Sandbox
+from tests.flow.expectation import COLUMNS, DECLARED_FORMATS, Order, Place, Truth, by_place, differences, expect
+from tests.flow.harness import Engine, Row, Sandbox
 
 MARKETS = ("CA/CAD", "US/USD", "FR/EUR")
 UNKNOWN_ISBN = "9780000000002"
@@ -124,6 +124,24 @@ class Story:
     def after(self) -> Truth:
         """The stub's truth now."""
         return self.truth.now(self._sandbox.titles())
+
+    def confirm_payments(self, engine: Engine) -> None:
+        """The shop confirms what was asked for; the amounts asked for are those of the titles' rows."""
+        titles = self.after().titles
+        prices = {order.order_id: titles[order.place]["price"] for order in self.orders if order.place in titles}
+        payable = engine.orders("PAYABLE")
+        assert [] == [order for order in payable if order["payable"] != prices[order["order_id"]]]
+        if wanted := [order["order_id"] for order in payable if order["order_id"] in self.paid]:
+            engine.run("orders", "confirm", *wanted)
+
+    def check(self, engine: Engine) -> None:
+        """The ledger is what it must be, the register says the same, and nothing is owed."""
+        expected = expect(self.orders, self.truth, self.after(), paid=self.paid)
+        assert [] == differences(expected, self._sandbox.ledger())
+        assert expected.sales.keys() == {order["order_id"] for order in engine.orders("PLACED")}
+        delivery = engine.status()["delivery"]
+        assert {} == {state: count for state, count in delivery.items() if count and state != "settled"}
+        print(f"{len(expected.sales)} sales, {len(expected.declared)} preorders, {len(self.orders)} orders")
 
     def is_released(self) -> bool:
         """Whether the stub sells what is released."""

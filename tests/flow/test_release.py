@@ -18,6 +18,7 @@ from tests.flow.harness import (
     Engine,
     Row,
     Sandbox,
+    arrived_at,
     rate_violations,
     running_sandbox,
     wait_until,
@@ -71,9 +72,9 @@ def test_one_shot_passes_turn_preorders_into_sales(sandbox: Sandbox, engine: Eng
     wait_until(story.is_released, "the release passes")
     engine.run("resync")
     assert len(sandbox.ledger("sale")) > sold_before
-    _confirm_payments(engine, story)
+    story.confirm_payments(engine)
     engine.run("resync")
-    _check(sandbox, engine, story)
+    story.check(engine)
 
 
 def test_daemon_sells_a_release_by_the_clock_alone(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> None:
@@ -101,10 +102,10 @@ def test_daemon_sells_a_release_by_the_clock_alone(sandbox: Sandbox, engine: Eng
         _judge_release(sandbox.calls(since=last_call), engine, story, release_at)
         engine.run("resync", "--delta")
         engine.wait_for_rest(daemon.tail)
-        _confirm_payments(engine, story)
+        story.confirm_payments(engine)
         engine.wait_for_rest(daemon.tail)
         _drains(daemon)
-    _check(sandbox, engine, story)
+    story.check(engine)
 
 
 def test_commands_work_beside_a_daemon(sandbox: Sandbox, engine: Engine, tmp_path: Path) -> None:
@@ -147,48 +148,23 @@ def test_commands_work_beside_a_daemon(sandbox: Sandbox, engine: Engine, tmp_pat
 # --- parts --------------------------------------------------------------------------------------------------------------
 
 
-def _check(sandbox: Sandbox, engine: Engine, story: Story) -> None:
-    """The ledger is what it must be, and the register says the same."""
-    expected = expect(story.orders, story.truth, story.after(), paid=story.paid)
-    assert [] == differences(expected, sandbox.ledger())
-    placed = {order["order_id"] for order in engine.orders("PLACED")}
-    assert expected.sales.keys() == placed
-    assert {} == {state: n for state, n in engine.status()["delivery"].items() if n and state != "settled"}
-    print(f"{len(expected.sales)} sales, {len(expected.declared)} preorders, {len(story.orders)} orders")
-
-
-def _confirm_payments(engine: Engine, story: Story) -> None:
-    """The shop confirms what was asked for; the amounts asked for are those of the titles' rows."""
-    titles = story.after().titles
-    prices = {order.order_id: titles[order.place]["price"] for order in story.orders if order.place in titles}
-    payable = engine.orders("PAYABLE")
-    assert [] == [order for order in payable if order["payable"] != prices[order["order_id"]]]
-    wanted = [order["order_id"] for order in payable if order["order_id"] in story.paid]
-    if wanted:
-        engine.run("orders", "confirm", *wanted)
-
-
 def _drains(daemon: Daemon) -> None:
     assert 0 == daemon.terminate(), daemon.tail()
 
 
 def _judge_release(calls: Sequence[Row], engine: Engine, story: Story, release_at: datetime) -> None:
     """No feed, the first call in time and none early, and no rate exceeded."""
-    assert [] == [row for row in calls if row["endpoint"] in FEEDS and _at(row) >= release_at.timestamp()]
+    assert [] == [row for row in calls if row["endpoint"] in FEEDS and arrived_at(row) >= release_at.timestamp()]
     timed = [row for row in calls if row["endpoint"] in {"simulate", "sale"}]
-    late = min(map(_at, timed)) - release_at.timestamp()
+    late = min(map(arrived_at, timed)) - release_at.timestamp()
     assert 0 <= late <= FIRST_CALL_SECONDS, f"the first call came {late:.3f} s after the release"
     for endpoint, rate in engine.rates().items():
         those = [row for row in calls if row["endpoint"] == endpoint]
-        assert [] == rate_violations(those, rate, in_flight=engine.concurrency, start=_at), endpoint
-    last = max(map(_at, timed)) - release_at.timestamp()
+        assert [] == rate_violations(those, rate, in_flight=engine.concurrency), endpoint
+    last = max(map(arrived_at, timed)) - release_at.timestamp()
     print(
         f"first call {late:.3f} s after the release of {len(story.cast.timed)} titles, the last {last:.1f} s, {len(timed)} calls"
     )
-
-
-def _at(call: Row) -> float:
-    return datetime.fromisoformat(call["at"]).timestamp()
 
 
 def _count_orders(path: Path) -> int:
