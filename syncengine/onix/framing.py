@@ -185,8 +185,13 @@ class _Message(Reader):
             self._goes_on = True
             self.defects.add(self.window.line(at), f"the message goes on behind its end: {says}")
 
+    @property
+    def _may_skim(self) -> bool:
+        """Whether unchanged records are recognised here; one without a message around it ends its message, so it is walked."""
+        return self.context is not None and not self._is_closed and not self._root.is_bare
+
     def _between(self) -> bool:
-        if self.context is not None and not self._is_closed and not self.recogniser.skim(self.window):
+        if self._may_skim and not self.recogniser.skim(self.window):
             return False
         opener = self.opener()
         match opener:

@@ -133,6 +133,13 @@ class TestUnchanged:
         again = read(message(body), index, chunk_size)
         assert ([], 1) == (again.frames, len(again.unchanged))
 
+    def test_a_known_record_without_a_message_is_complete_in_itself(self, chunk_size):
+        bare = record("a").replace("<Product>", '<Product xmlns="http://ns.editeur.org/onix/3.0/reference">', 1)
+        index = index_of(read(bare).frames)
+        again = read(bare, index, chunk_size)
+        assert (again.frames, len(again.unchanged), again.framer.complete) == ([], 1, True)
+        assert again.framer.defects == []
+
     def test_a_short_chunk_never_hides_what_stands_between_known_records(self, chunk_size):
         index = index_of(read(message(record("a"), record("b"))).frames)
         again = read(message(record("a"), "stray", record("b")), index, chunk_size)
