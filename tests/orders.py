@@ -46,6 +46,8 @@ def an_order(state: OrderState = OrderState.RECEIVED, *, request: OrderRequest |
         reference=f"pfx1-{asked.order_id}",
         agreed_price=asked.agreed_price,
     )
+    if state is not OrderState.RECEIVED and asked.agreed_price is None:
+        plain = replace(plain, agreed_price=PRICE.amount, agreed_basis=PRICE.tax.value)
     return replace(plain, **fields)
 
 

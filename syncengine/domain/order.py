@@ -57,6 +57,8 @@ class Reason(StrEnum):
     PROTECTION_NOT_OFFERED = "PROTECTION_NOT_OFFERED"
     PRICE_ABOVE_AGREED = "PRICE_ABOVE_AGREED"
     PRICE_DIFFERS = "PRICE_DIFFERS"
+    NO_PRICE_AGREED = "NO_PRICE_AGREED"
+    """There was no price to agree to when it was taken, and the shop gave none."""
     AMOUNT_NOT_CONVERTIBLE = "AMOUNT_NOT_CONVERTIBLE"
     FACTS_DISPUTED = "FACTS_DISPUTED"
     """The distributor refused price or availability twice, each time after its own feed was read again."""

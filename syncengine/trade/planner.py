@@ -204,7 +204,6 @@ def _declare(steps: _Steps, offer: Offer) -> Plan:
 
 
 def _sell(steps: _Steps, offer: Offer, price: OfferPrice, now: Circumstances) -> Plan:
-    steps.order = _freeze(steps.order, price)
     if found := violation(steps.order, price):
         _to_waiting(steps)
         steps.to(OrderState.ATTENTION, found[0], found[1])

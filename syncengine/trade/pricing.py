@@ -29,8 +29,10 @@ def violation(order: Order, price: OfferPrice) -> tuple[Reason, str] | None:
     except AmountInvalid as error:
         return Reason.AMOUNT_NOT_CONVERTIBLE, str(error)
     rule = order.request.price_rule
-    if rule is PriceRule.CURRENT or order.agreed_price is None:
+    if rule is PriceRule.CURRENT:
         return None
+    if order.agreed_price is None:
+        return Reason.NO_PRICE_AGREED, f"there was no price when it was taken; now {price.amount} {price.currency}"
     current = _comparable(order.agreed_basis, price)
     if current is None:
         says = f"agreed {order.agreed_price}, now {price.amount} {price.currency} with tax {price.tax.value}: not comparable"

@@ -207,7 +207,8 @@ class TestPaymentOnRelease:
     def test_asks_for_the_consumer_price_where_the_price_excludes_tax(self):
         price = replace(PRICE, tax=TaxBasis.EXCLUDED, type="01", tax_percent=Decimal(5))
         offer = an_offer(price=price)
-        plan = decide(an_order(S.WAITING, request=self.REQUEST), offer, circumstances(a_gate(offer=offer)))
+        order = an_order(S.WAITING, request=self.REQUEST, agreed_price=Decimal("12.99"), agreed_basis="excluded")
+        plan = decide(order, offer, circumstances(a_gate(offer=offer)))
         assert plan.order.payable == Decimal("13.64")
         assert plan.order.amount == Decimal("12.99")
 
@@ -309,6 +310,12 @@ class TestPriceRules:
         request = a_request(agreed_price=Decimal(agreed), price_rule=rule)
         plan = decide(an_order(S.WAITING, request=request), an_offer(), circumstances(a_gate()))
         assert plan.order.state is expected
+
+    def test_a_price_that_nobody_agreed_to_is_never_charged_silently(self):
+        plan = decide(an_order(S.WAITING, agreed_price=None), an_offer(), circumstances(a_gate()))
+        assert plan.order.reason is Reason.NO_PRICE_AGREED
+        current = an_order(S.WAITING, request=a_request(price_rule=PriceRule.CURRENT), agreed_price=None)
+        assert path(decide(current, an_offer(), circumstances(a_gate()))) == [S.PLACING]
 
     def test_a_net_price_is_compared_with_its_tax(self):
         price = replace(PRICE, tax=TaxBasis.EXCLUDED, type="01", tax_percent=Decimal(5))
