@@ -212,7 +212,7 @@ async def _interruptible(main: Callable[[], Awaitable[T]]) -> T:
                 if stopped:
                     os._exit(EXIT_INTERRUPTED)
                 stopped = True
-                log.info("stopping: calls in flight may end (once more to stop at once)")
+                click.echo("stopping: calls in flight may end (once more to stop at once)", err=True)
                 scope.cancel()
 
     async with anyio.create_task_group() as tasks:
@@ -286,6 +286,7 @@ class Group(click.Group):
             error.show()
             code = 2
         except (Interrupted, KeyboardInterrupt):
+            click.echo("interrupted: what was committed stays, and the next run goes on from there", err=True)
             code = EXIT_INTERRUPTED
         except SyncEngineError as error:
             _explain(error)

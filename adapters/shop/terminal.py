@@ -8,8 +8,18 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from syncengine.domain.ids import SourceName
 
@@ -246,6 +256,15 @@ _SHAPES: Mapping[str, Callable[[Document, Console], None]] = {
 }
 
 
+class _Rate(ProgressColumn):
+    """How fast it goes, in the unit of the work."""
+
+    def render(self, task: Task) -> Text:
+        """Nothing before there is a speed to tell."""
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed / task.fields['scale']:,.1f} {task.fields['unit']}/s" if speed else "")
+
+
 class Bars:
     """Progress on a terminal: a line a source for reading, one for applying, one for calls."""
 
@@ -253,14 +272,14 @@ class Bars:
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
+            BarColumn(bar_width=20),
             TextColumn("{task.fields[says]}"),
-            TimeElapsedColumn(),
+            _Rate(),
+            TimeRemainingColumn(),
             console=console,
             transient=True,
         )
-        self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._tasks: dict[str, TaskID] = {}
 
     def __enter__(self) -> Bars:
         self._progress.start()
@@ -271,28 +290,30 @@ class Bars:
 
     def reading(self, source: SourceName, part: str, *, bytes_read: int, records: int) -> None:
         """A part of a pass was read so far."""
-        self._update(source, "reading", completed=bytes_read, total=None, says=f"{records:,} records  {_short(part)}")
+        task = self._task(f"{source}: reading", unit="MB", scale=1e6)
+        says = f"{bytes_read / 1e6:,.1f} MB, {records:,} records, {_short(part)}"
+        self._progress.update(task, completed=bytes_read, says=says)
 
     def applying(self, source: SourceName, *, applied: int, total: int) -> None:
         """Staged changes are being applied."""
-        self._update(source, "applying", completed=applied, total=total, says=f"{applied:,} changes applied")
+        task = self._task(f"{source}: applying", unit="changes")
+        self._progress.update(task, completed=applied, total=total, says=f"{applied:,} of {total:,} changes")
 
-    def delivered(self, source: SourceName, *, settled: int, open_count: int) -> None:
+    def delivered(self, *, settled: int, open_count: int) -> None:
         """Calls were settled; so many are still owed."""
+        task = self._task("delivering", unit="calls")
         says = f"{settled:,} calls settled, {open_count:,} owed"
-        self._update(source, "delivering", completed=settled, total=settled + open_count, says=says)
+        self._progress.update(task, completed=settled, total=settled + open_count, says=says)
 
-    def _update(self, source: str, work: str, *, completed: int, total: int | None, says: str) -> None:
-        task = self._tasks.get((source, work))
-        if task is None:
-            task = self._progress.add_task(f"{source} {work}", total=total, says="")
-            self._tasks[source, work] = task
-        self._progress.update(task, completed=completed, total=total, says=says)
+    def _task(self, name: str, *, unit: str, scale: float = 1) -> TaskID:
+        if name not in self._tasks:
+            self._tasks[name] = self._progress.add_task(name, total=None, says="", unit=unit, scale=scale)
+        return self._tasks[name]
 
 
 def _cut(text: str, width: int = 72) -> str:
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def _short(part: str, width: int = 40) -> str:
+def _short(part: str, width: int = 32) -> str:
     return part if len(part) <= width else "…" + part[-width + 1 :]

@@ -126,6 +126,16 @@ class Worker:
         return self._breaker
 
     @property
+    def is_busy(self) -> bool:
+        """Whether any entry is in its hands."""
+        return bool(self._trips)
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether it begins nothing now, because the distributor is not being reached."""
+        return self._breaker.room(self._clock.monotonic(), 1) == 0
+
+    @property
     def _is_stopping(self) -> bool:
         return self._stopped_at is not None
 

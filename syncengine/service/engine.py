@@ -11,6 +11,7 @@ import anyio
 import structlog
 
 from syncengine.delivery.bell import Bell
+from syncengine.delivery.breaker import BreakerState
 from syncengine.delivery.spend import SpendGuard
 from syncengine.delivery.worker import Worker
 from syncengine.domain.ids import SourceName, StreamName, TitleKey
@@ -29,6 +30,8 @@ LONGEST_SLEEP = 30.0
 
 REFRESH_AGAIN = timedelta(seconds=30)
 """After a source could not be asked for a single title."""
+
+IDLE_POLL_SECONDS = 0.05
 
 GRACE_SECONDS = 15.0
 """How long calls in flight may take to end when the engine is stopped."""
@@ -181,8 +184,10 @@ class Engine:
                 tasks.cancel_scope.cancel()
 
     async def _deliver(self, worker: Worker, done: anyio.Event) -> None:
+        """Shielded, for cancelling would cut calls off in flight: a worker ends by `stop` alone, within its own grace."""
         try:
-            await worker.run()
+            with anyio.CancelScope(shield=True):
+                await worker.run()
         finally:
             done.set()
 
@@ -243,8 +248,16 @@ class Engine:
 
     async def settle_down(self) -> None:
         """Return once nothing is due any more: no title to decide, none to read again, no call to make."""
+        before = await self._outbox_counts()
         while not await self.is_idle():
-            await self.clock.sleep(0.05)
+            counts = await self._outbox_counts()
+            owed = sum(counts.get(state, 0) for state in ("pending", "claimed", "sent", "unknown"))
+            self.progress.delivered(settled=counts["settled"] - before["settled"], open_count=owed)
+            await self.clock.sleep(IDLE_POLL_SECONDS)
+
+    async def _outbox_counts(self) -> Mapping[str, int]:
+        async with self.store.transaction(Urgency.COMMAND) as tx:
+            return {"settled": 0, **await tx.outbox.counts()}
 
     async def is_idle(self) -> bool:
         """Whether nothing is due at this instant; what is due later, or rests, does not count."""
@@ -258,9 +271,12 @@ class Engine:
             counts = await tx.outbox.counts()
             if counts.get("claimed", 0) or counts.get("sent", 0):
                 return False
-            awake = set(self.workers) - set(await tx.controls.paused())
+            paused = await tx.controls.paused()
+            awake = {name for name, worker in self.workers.items() if name not in paused and not worker.is_resting}
             next_entry = await tx.outbox.next_at(awake)
-            return next_entry is None or next_entry > now
+        is_due = next_entry is not None and next_entry <= now
+        # Asked last: an entry that is being looked up stays as it was until it is sent or concluded.
+        return not is_due and not any(worker.is_busy for worker in self.workers.values())
 
     async def aclose(self) -> None:
         """Give back connections, processes and the store."""

@@ -19,7 +19,7 @@ class Progress(Protocol):
         """Staged changes are being applied."""
         ...
 
-    def delivered(self, source: SourceName, *, settled: int, open_count: int) -> None:
+    def delivered(self, *, settled: int, open_count: int) -> None:
         """Calls were settled; so many are still owed."""
         ...
 
@@ -34,5 +34,5 @@ class Unwatched:
     def applying(self, source: SourceName, *, applied: int, total: int) -> None:
         """Nothing."""
 
-    def delivered(self, source: SourceName, *, settled: int, open_count: int) -> None:
+    def delivered(self, *, settled: int, open_count: int) -> None:
         """Nothing."""

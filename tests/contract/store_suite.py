@@ -514,7 +514,9 @@ class StoreSuite:
         async with store.transaction(Urgency.INTAKE) as tx:
             stock = await open_pass(tx, stream=STOCK)
             await tx.records.write(stock, [record_write("of another stream", number=6)], NOW)
+            older = await open_pass(tx, mode=PassMode.SINGLE)
             state = await open_pass(tx)
+            await tx.records.write(older, [record_write("too new", number=8)], NOW)
             await tx.records.write(state, [record_write("written", number=4), record_write("new", number=7)], NOW)
             single = await open_pass(tx, mode=PassMode.SINGLE)
             await tx.records.write(single, [record_write("refreshed", number=5)], NOW)
@@ -1168,7 +1170,7 @@ class StoreSuite:
     async def test_only_what_was_never_sent_is_revoked(self, store: Store):
         await put(store, *(new_entry(name) for name in ("claimed", "sent", "postponed", "pending")))
         claimed, sent, postponed = await claim(store, limit=3)
-        await save(store, replace(sent, state=EntryState.SENT, ever_sent=True))
+        await save(store, replace(sent, state=EntryState.SENT))
         await save(store, replace(postponed, state=EntryState.PENDING, ever_sent=True))
         pending_id = EntryId(max(claimed.id, sent.id, postponed.id) + 1)
 
@@ -1198,6 +1200,8 @@ class StoreSuite:
             await tx.outbox.save(replace(entry, state=EntryState.UNKNOWN, due_at=NOW + 2 * SECOND))
             assert NOW + 2 * SECOND == await tx.outbox.next_at([ENQ])
             assert await tx.outbox.next_at([]) is None
+            assert [entry.id] == [each.id for each in await tx.outbox.claim([ENQ], NOW + 2 * SECOND, 10)]
+            assert NOW + 3 * SECOND == await tx.outbox.next_at([ENQ])
 
     async def test_receipts_are_logged_with_bounded_bodies(self, store: Store):
         receipt = Receipt(

@@ -600,7 +600,9 @@ async def test_a_backup_opens_as_the_same_store(store: SqliteStore, tmp_path: Pa
     await asyncio.gather(*(keep(store, f"{number}") for number in range(10)), store.backup(str(target)))
 
     assert 0o600 == stat.S_IMODE(target.stat().st_mode)
-    assert [] == [entry.name for entry in tmp_path.iterdir() if entry.name.startswith("copy.db.")]
+    with closing(sqlite3.connect(target)) as db:
+        assert "delete" == db.execute("PRAGMA journal_mode").fetchone()[0]
+    assert ["copy.db"] == [entry.name for entry in tmp_path.iterdir() if entry.name.startswith("copy.db")]
     copy = await open_store(target, clock=JumpClock())
     assert store.identity == copy.identity
     async with copy.transaction(Urgency.COMMAND) as tx:

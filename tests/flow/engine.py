@@ -6,13 +6,13 @@ import asyncio
 import shutil
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiohttp
 import msgspec
@@ -50,6 +50,8 @@ MARKETS = ("CA/CAD", "US/USD", "FR/EUR")
 FEEDS = frozenset({"full", "delta", "publication"})
 PATIENCE_SECONDS = 20.0
 """How long, in real time, anything may take before its test fails."""
+
+T = TypeVar("T")
 
 _TLS = ssl.create_default_context()
 """Made once, for it takes longer than most tests; loopback is plain HTTP."""
@@ -282,6 +284,14 @@ class Shop:
             waiting.cancel()
         assert done, failure
 
+    async def while_time_passes(self, work: Coroutine[Any, Any, T]) -> T:
+        """What the work gives, which waits for time to pass again and again."""
+        task = asyncio.create_task(work)
+        while not task.done():
+            self.clock.advance(timedelta(seconds=5))
+            await asyncio.wait([task], timeout=_POLL_SECONDS)
+        return await task
+
     async def pass_time(self, span: timedelta) -> None:
         """Let time pass, and everything that follows from it."""
         self.clock.advance(span)
@@ -383,11 +393,25 @@ class Shop:
         """Every call but those of feeds: its class, status and word."""
         return [(row.endpoint, row.status, row.word) for row in self.sandbox.calls if row.endpoint not in FEEDS]
 
+    def add_format(self, isbn: str, form: str) -> None:
+        """Sell the same ISBN in another format besides, which no edit can do."""
+        shelf = self.stub._shelf
+        title = shelf.find(isbn)
+        assert title is not None
+        shelf._put(replace(title, format=form, modified_at=self.clock.now()))
+
     async def post(self, target: str) -> tuple[int, str]:
-        """Make a POST of somebody else's with this account's token; `target` is path and query."""
+        """Make somebody else's POST with this account's token; `target` is path and query. Returns status and word."""
+        return await self._ask("POST", self.sandbox.url + target)
+
+    async def get(self, address: str) -> tuple[int, str]:
+        """Follow a link as a customer would. Returns status and content."""
+        return await self._ask("GET", address)
+
+    async def _ask(self, method: str, address: str) -> tuple[int, str]:
         headers = {"Authorization": f"Bearer {self.users[0].token}"}
-        url = URL(self.sandbox.url + target, encoded=True)
-        async with aiohttp.ClientSession() as session, session.post(url, headers=headers) as answer:
+        url = URL(address, encoded=True)
+        async with aiohttp.ClientSession() as session, session.request(method, url, headers=headers) as answer:
             return answer.status, await answer.text()
 
 

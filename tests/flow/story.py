@@ -148,6 +148,10 @@ class Story:
         states = {row["state"] for row in self._sandbox.titles() if row["isbn"] == self.cast.timed[-1]}
         return states == {"FOR_SALE"}
 
+    def buy_at_once(self, count: int) -> None:
+        """Instead of all other orders, one for each of some titles on sale."""
+        self.orders = [Order(order_id=f"B{isbn}", **self._at(isbn, MARKETS[0])) for isbn in self.cast.on_sale[:count]]
+
     # --- who plays
 
     def _choose(self, rows: Sequence[Row], *, released: int) -> Cast:
