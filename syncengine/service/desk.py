@@ -162,9 +162,11 @@ class Desk:
             ]
             return Answer(document=document, exit_code=max(error.exit_code for _, error in passes.errors))
         async with self._store.transaction(Urgency.COMMAND) as tx:
-            document["paused"] = dict(await tx.controls.paused())
+            paused = dict(await tx.controls.paused())
+        if paused:
+            document["paused"] = paused
         doubtful = any(not report.complete or report.outcomes[RecordOutcome.QUARANTINED] for report in passes.reports)
-        waits = counts.get("parked", 0) or orders[OrderState.ATTENTION.value] or document["paused"]
+        waits = counts.get("parked", 0) or orders[OrderState.ATTENTION.value] or paused
         return Answer(document=document, exit_code=1 if doubtful or waits else 0)
 
     # --- orders -------------------------------------------------------------------------------------------------------------
@@ -289,10 +291,13 @@ class Desk:
                 ids += [order.order_id for _, order in await tx.orders.list(query)]
         if not ids:
             raise UsageInvalid("no order is named", hint="name order ids, or all of a title with --title ISBN")
-        for order_id in ids:
-            await act(order_id)
-        await self._decide()
-        self.engine.ring_workers()
+        try:
+            for order_id in ids:
+                await act(order_id)
+        finally:
+            # What was done before one that cannot be is done, and has its consequences.
+            await self._decide()
+            self.engine.ring_workers()
         async with self._store.transaction(Urgency.COMMAND) as tx:
             orders = await tx.orders.get(ids)
         return Answer(document={"orders": [order_document(orders[order_id]) for order_id in ids]})

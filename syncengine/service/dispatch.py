@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from syncengine.delivery.retry import Action, Decision
 from syncengine.domain.delivery import Entry, EntryState, Gate, GateState, Operation, OperationKind, Verdict
 from syncengine.domain.ids import EntryId, Format, Isbn, SourceName
-from syncengine.domain.offer import Offer, OfferState, RuleApplied
+from syncengine.domain.offer import HeldOrders, Offer, OfferState, RuleApplied
 from syncengine.domain.order import LIVE_STATES, Order, OrderEvent, OrderState, Reason
 from syncengine.domain.territory import Market
 from syncengine.domain.title import Title
@@ -36,6 +36,7 @@ class _Title:
     steps: list[tuple[Order, OrderEvent | None]] = field(default_factory=list)
     entries: list[NewEntry] = field(default_factory=list)
     revoked: list[EntryId] = field(default_factory=list)
+    dropped: list[Entry] = field(default_factory=list)
     new_gates: list[Gate] = field(default_factory=list)
 
 
@@ -93,6 +94,8 @@ class Dispatch:
         for _, order in orders:
             await self._step(tx, due, order)
         await tx.outbox.revoke(due.revoked)
+        for entry in due.dropped:
+            await tx.outbox.save(replace(entry, state=EntryState.SETTLED, note="given up: nobody needs it any more"))
         await tx.orders.save(due.steps)
         await tx.outbox.save_gates(due.new_gates)
         await tx.outbox.put(due.entries, at)
@@ -127,10 +130,10 @@ class Dispatch:
         owed: Sequence[Entry] = ()
         if order.state in {OrderState.DECLARING, OrderState.PLACING}:
             owed = await tx.outbox.of_order(order.order_id)
-        unsent = all(entry.state in {EntryState.PENDING, EntryState.CLAIMED} and not entry.ever_sent for entry in owed)
-        plan = decide(order, offer, replace(due.now, gates=due.gates), unsent=unsent)
+        plan = decide(order, offer, replace(due.now, gates=due.gates), unsent=all(map(_may_be_dropped, owed)))
         if plan.revoke:
-            due.revoked.extend(entry.id for entry in owed)
+            due.revoked.extend(entry.id for entry in owed if not entry.ever_sent)
+            due.dropped.extend(entry for entry in owed if entry.ever_sent)
         if plan.order != order:
             due.steps.extend((plan.order, event) for event in plan.events or (None,))
         if plan.gate is not None and plan.probe is not None:
@@ -169,6 +172,7 @@ class Dispatch:
             state=OfferState.OUT_OF_TERRITORY,
             accepts_orders=False,
             accepts_preorders=False,
+            held_orders=HeldOrders.STOP,
             rules=(*offer.rules, RuleApplied(id="settings.markets", says=says)),
         )
 
@@ -177,12 +181,26 @@ class Dispatch:
     async def settle(self, tx: Transaction, entry: Entry, verdict: Verdict, decision: Decision) -> None:
         """What a call's outcome makes of its order or gate, in the commit that keeps the receipt."""
         if decision.action not in {Action.SETTLE, Action.PARK}:
+            await self._reconsider(tx, entry)
             return
         if entry.operation.kind is OperationKind.PROBE:
             await self._settle_probe(tx, entry, verdict, decision)
         else:
             await self._settle_order(tx, entry, verdict, decision)
         self._wake()
+
+    async def _reconsider(self, tx: Transaction, entry: Entry) -> None:
+        """What is to be tried again may have been overtaken while it was in flight: by a cancel, or, a declaration, by the start of
+        the sale.
+        """
+        if entry.order_id is None:
+            return
+        order = (await tx.orders.get([entry.order_id]))[entry.order_id]
+        starts_at = await self._starts_at(tx, entry.operation)
+        has_begun = starts_at is not None and starts_at <= self._clock.now()
+        if order.cancel_requested or (entry.operation.kind is OperationKind.DECLARATION and has_begun):
+            await tx.titles.mark_due([entry.operation.key])
+            self._wake()
 
     async def _settle_probe(self, tx: Transaction, entry: Entry, verdict: Verdict, decision: Decision) -> None:
         key, at = entry.operation.key, self._clock.now()
@@ -211,6 +229,9 @@ class Dispatch:
         if decision.action is Action.PARK:
             reason = decision.reason or Reason.RETRIES_EXHAUSTED
             concluded = park_order(order, reason, decision.note, at)
+            if entry.operation.kind is OperationKind.DECLARATION:
+                # Nobody need decide about it, and a parked entry would hold up the sale behind it.
+                await tx.outbox.save(replace(entry, state=EntryState.SETTLED))
         else:
             in_grace = await self._in_grace(tx, entry.operation, at)
             concluded = conclude_order(order, entry.operation.kind, verdict, at, in_grace=in_grace)
@@ -239,12 +260,26 @@ class Dispatch:
             await tx.titles.mark_due([key])
 
     async def _in_grace(self, tx: Transaction, operation: Operation, at: datetime) -> bool:
+        starts_at = await self._starts_at(tx, operation)
+        return starts_at is not None and starts_at <= at < starts_at + self._grace
+
+    async def _starts_at(self, tx: Transaction, operation: Operation) -> datetime | None:
+        """The start of sale by the offer that was decided last."""
         known = (await tx.titles.known_offers(operation.key)).get(str(operation.market))
-        return bool(known and known.starts_at and known.starts_at <= at < known.starts_at + self._grace)
+        return known.starts_at if known else None
 
 
 def _is_live(offer: Offer) -> bool:
     return offer.accepts_orders or offer.accepts_preorders or offer.state in {OfferState.ANNOUNCED, OfferState.NOT_YET}
+
+
+def _may_be_dropped(entry: Entry) -> bool:
+    """Whether an entry can be given up: none of it was sent, or it is a declaration between two tries, which need not be known
+    to have been heard.
+    """
+    if entry.operation.kind is OperationKind.DECLARATION:
+        return entry.state is not EntryState.SENT
+    return entry.state in {EntryState.PENDING, EntryState.CLAIMED} and not entry.ever_sent
 
 
 def _as_probe(operation: Operation) -> Operation:

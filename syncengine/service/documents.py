@@ -72,7 +72,7 @@ def order_document(order: Order) -> Document:
 
 
 def offer_document(offer: Offer) -> Document:
-    """An offer with the keys of design section 10, and its flags and terms beside them."""
+    """An offer with exactly the keys of design section 10."""
     price = offer.price
     return {
         "isbn": offer.key.isbn,
@@ -86,9 +86,6 @@ def offer_document(offer: Offer) -> Document:
         and {"amount": str(price.amount), "currency": price.currency, "type": price.type, "tax": price.tax.value},
         "starts_at": offer.starts_at and offer.starts_at.isoformat(),
         "next_change_at": offer.next_change_at and offer.next_change_at.isoformat(),
-        "accepts_orders": offer.accepts_orders,
-        "accepts_preorders": offer.accepts_preorders,
-        "terms": dict(offer.terms),
         "rules": [{"id": rule.id, "says": rule.says} for rule in offer.rules],
     }
 

@@ -11,7 +11,6 @@ import anyio
 import structlog
 
 from syncengine.delivery.bell import Bell
-from syncengine.delivery.breaker import BreakerState
 from syncengine.delivery.spend import SpendGuard
 from syncengine.delivery.worker import Worker
 from syncengine.domain.ids import SourceName, StreamName, TitleKey
@@ -211,15 +210,18 @@ class Engine:
         """Read every title that was asked for; false where a source could not be reached (it is asked again later)."""
         async with self.store.transaction(Urgency.TRADE) as tx:
             keys = await tx.controls.refreshes()
+        failed: set[SourceName] = set()
         for key in keys:
+            if key.source in failed:
+                continue
             try:
                 await self._refresh_one(key)
             except SourceFailed as error:
                 log.warning("a title could not be read again", title=str(key), error=str(error))
-                return False
+                failed.add(key.source)
         if keys:
             self.trade_bell.ring()
-        return True
+        return not failed
 
     async def _refresh_one(self, key: TitleKey) -> None:
         intake = self.intakes.get(key.source)
@@ -261,8 +263,8 @@ class Engine:
 
     async def is_idle(self) -> bool:
         """Whether nothing is due at this instant; what is due later, or rests, does not count."""
-        now = self.clock.now()
         async with self.store.transaction(Urgency.COMMAND) as tx:
+            now = self.clock.now()
             next_title = await tx.titles.next_at()
             if next_title is not None and next_title <= now:
                 return False

@@ -146,6 +146,12 @@ class Register:
         """Cancel an order in ATTENTION; what was parked for it is dropped."""
         async with self._store.transaction(Urgency.COMMAND) as tx:
             order = await self._in_attention(tx, order_id)
+            parked = await _parked(tx, order_id)
+            if parked and parked.operation.kind is OperationKind.REFUND:
+                raise UsageInvalid(
+                    f"order {order_id} was sold, and its refund is parked: it can no longer be cancelled",
+                    hint="--retry the refund, or say --placed to leave it sold",
+                )
             await self._drop(tx, order_id, "its order was cancelled by a person")
             return await _save(tx, *move(order, OrderState.CANCELLED, self._clock.now(), note="by a person"))
 

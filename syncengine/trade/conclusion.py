@@ -113,6 +113,9 @@ def _sale(order: Order, verdict: Verdict, at: datetime, *, in_grace: bool) -> Or
             return OrderConclusion(order=placed, events=(event,))
         refunding, second, operation = refund(placed, at, "cancelled while the sale was under way")
         return OrderConclusion(order=refunding, events=(event, second), operation=operation)
+    if order.cancel_requested:
+        waiting, event = move(order, OrderState.WAITING, at, note=f"not sold: {verdict.word or verdict.outcome.value}")
+        return OrderConclusion(order=waiting, events=(event,))
     if is_not_yet(verdict, in_grace=in_grace):
         waiting, event = move(order, OrderState.WAITING, at, note=f"not yet sellable: {verdict.word}")
         return OrderConclusion(order=waiting, events=(event,), not_yet=True)

@@ -89,8 +89,8 @@ class _Steps:
 def decide(order: Order, offer: Offer, now: Circumstances, *, unsent: bool = True) -> Plan:
     """The next steps of a live order.
 
-    `unsent` tells that nothing owed for the order has been sent, so that it may be taken back. An order in any other state
-    than those of `LIVE_STATES` stays as it is.
+    `unsent` tells that what is owed for the order may be taken back: nothing of it has been sent, or it need not be known what
+    came of it. An order in any other state than those of `LIVE_STATES` stays as it is.
     """
     steps = _Steps(order, now.at)
     match order.state:

@@ -37,6 +37,9 @@ def read(kind: OperationKind, receipt: Receipt, *, sent_before: bool) -> Verdict
         return _out_of_order(receipt, word, is_safe=kind is OperationKind.PROBE)
     if verdict := _by_word(kind, word, sent_before=sent_before):
         return verdict
+    if kind is OperationKind.REFUND and receipt.status == 401 and not word:
+        # Were the login bad, the next sale would say so and make the source rest; the right to refund is this user's alone.
+        return Verdict(outcome=Outcome.REJECTED, word=_AMBIGUOUS_401)
     if receipt.status in {401, 403} or word == "access_denied":
         return Verdict(outcome=Outcome.UNAUTHORIZED, word=word or _said_401(receipt.status))
     if 200 <= receipt.status < 300:
