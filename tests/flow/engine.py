@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import aiohttp
 import msgspec
@@ -236,20 +237,12 @@ class Shop:
 
     async def orders(self, count: int, isbn: str, **fields: str) -> list[str]:
         """Take so many orders of different customers at once."""
-        rows = []
-        for _ in range(count):
-            self._numbers += 1
-            plain = {
-                "order_id": f"O{self._numbers}",
-                "source": SOURCE,
-                "isbn": isbn,
-                "format": "epub",
-                "market": "CA/CAD",
-                "customer_id": f"C{self._numbers}",
-            }
-            rows.append({"line": 0, "fields": {**plain, **fields}})
-        await self.answer("orders_take", rows=rows)
-        return [row["fields"]["order_id"] for row in rows]
+        numbers = range(self._numbers + 1, self._numbers + 1 + count)
+        self._numbers += count
+        plain = {"source": SOURCE, "isbn": isbn, "format": "epub", "market": "CA/CAD"}
+        wishes = [{"order_id": f"O{n}", "customer_id": f"C{n}", **plain, **fields} for n in numbers]
+        await self.answer("orders_take", rows=[{"line": 0, "fields": wish} for wish in wishes])
+        return [wish["order_id"] for wish in wishes]
 
     async def buy(self, isbn: str, **fields: str) -> Order:
         """Take one order and let everything follow."""
@@ -263,26 +256,21 @@ class Shop:
         """Wait until the engine by itself has nothing more to do at this instant."""
         await self._within(self.engine.settle_down(), "the engine never comes to rest")
 
-    async def wait_until(self, check: Callable[[], bool] | Callable[[], Awaitable[bool]]) -> None:
+    async def wait_until(self, check: Callable[[], bool | Awaitable[bool]]) -> None:
         """Wait until something is so."""
+        await self._within(_become_true(check), "it never comes to pass")
 
-        async def poll() -> None:
-            while not (found if isinstance(found := check(), bool) else await found):
-                await asyncio.sleep(_POLL_SECONDS)
-
-        await self._within(poll(), "it never comes to pass")
-
-    async def _within(self, work: Any, failure: str) -> None:
-        watched = {asyncio.ensure_future(work), *([self._running] if self._running else [])}
-        done, _ = await asyncio.wait(watched, timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        if self._running in done:
-            self._running.result()
-        if not done:
+    async def _within(self, work: Coroutine[Any, Any, None], failure: str) -> None:
+        """Fail where the work takes too long, or where the engine ends meanwhile, with its error."""
+        task = asyncio.create_task(work)
+        running = [self._running] if self._running else []
+        done, _ = await asyncio.wait([task, *running], timeout=PATIENCE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        for ended in done:
+            ended.result()
+        if task not in done:
+            task.cancel()
             async with self.store.transaction(Urgency.COMMAND) as tx:
-                failure += f": {dict(await tx.outbox.counts())}, calls {self.said()}"
-        for waiting in watched - done - {self._running}:
-            waiting.cancel()
-        assert done, failure
+                raise AssertionError(f"{failure}: {dict(await tx.outbox.counts())}, calls {self.said()}")
 
     async def while_time_passes(self, work: Coroutine[Any, Any, T]) -> T:
         """What the work gives, which waits for time to pass again and again."""
@@ -439,6 +427,11 @@ async def opened_shop(directory: Path, catalogue: Path | None, setup: Setup | No
         await sandbox.stop()
 
 
+async def _become_true(check: Callable[[], bool | Awaitable[bool]]) -> None:
+    while not (found if isinstance(found := check(), bool) else await found):
+        await asyncio.sleep(_POLL_SECONDS)
+
+
 def copy_store(source: Path, target: Path) -> bool:
     """Copy a store's files as they stand, a crash image where it is in use; false where there is none."""
     found = [path for path in source.glob("store.db*") if path.suffix != ".lock"]
@@ -450,7 +443,7 @@ def copy_store(source: Path, target: Path) -> bool:
 def _files(paths: Sequence[str], mode: PassMode) -> Distributor:
     """The source `file`, from which nothing can be ordered."""
     source = FileSource(SourceName("file"), paths, mode=mode, pick=Pick.ALL)
-    rules = OnixRules(markets=(), zone=demarque.ZoneInfo("UTC"))
+    rules = OnixRules(markets=(), zone=ZoneInfo("UTC"))
     return Distributor(
         source=source, rules=rules, calls=None, account=Account(kind="onix", address="files", organisation="")
     )
