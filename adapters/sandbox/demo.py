@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
+from textwrap import shorten
 from typing import Any
 
 from rich.console import Console
@@ -141,7 +142,7 @@ class _Story:
             + ", ".join(f"{name} {count}" for name, count in sorted(report["changes"].items()))
         )
         since = await self._perform("changes", {"limit": 100_000})
-        stops = [line for line in since["changes"] if line["kind"] == "offer" and _became(line, "WITHDRAWN")]
+        stops = [line for line in since["changes"] if line["market"] == MARKET and _became(line, "WITHDRAWN")]
         for line in stops[-1:]:
             self._say(f"stop selling {line['isbn']} in {line['market']}: its publisher withdrew it")
 
@@ -155,7 +156,7 @@ class _Story:
         before = len(list(self._sandbox.ledger))
         while self._clock.now() <= at:
             await self._clock.sleep(0.1)
-        counts = await self._settled()
+        await self._settled()
         sales = [row for row in list(self._sandbox.ledger)[before:] if row.kind == "sale"]
         if sales:
             late = (datetime.fromisoformat(sales[0].at) - at).total_seconds()
@@ -166,7 +167,6 @@ class _Story:
         await self._settled()
         late_sales = len([row for row in list(self._sandbox.ledger)[before:] if row.kind == "sale"]) - len(sales)
         self._say(f"titles of the old way go on sale with the next delta: {late_sales} more sales")
-        del counts
         payable = (await self._perform("orders_list", {"states": ["PAYABLE"]}))["orders"]
         ids = [order["order_id"] for order in payable]
         if ids:
@@ -303,5 +303,5 @@ def _attention_table(orders: Sequence[Mapping[str, Any]]) -> Table:
     for order in orders:
         why[order["isbn"], order["reason"]].append(order["note"])
     for (isbn, reason), notes in sorted(why.items()):
-        table.add_row(isbn, str(len(notes)), f"{reason}: {notes[0]}")
+        table.add_row(isbn, str(len(notes)), shorten(f"{reason}: {notes[0]}", 90, placeholder=" …"))
     return table
