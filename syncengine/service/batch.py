@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from anyio.lowlevel import checkpoint
+
 from syncengine.catalogue.blocks import merge
 from syncengine.catalogue.compare import Content, compare
 from syncengine.domain.change import Change, ChangeKind, FieldChange
@@ -19,7 +21,7 @@ from syncengine.onix.describe import digests_of
 from syncengine.onix.parsing import ParsedRecord, parse
 from syncengine.onix.repair import mended
 from syncengine.ports import KnownRecord, PartialUpdates, Quarantined, RecordStatus, RecordWrite, Rules
-from syncengine.service.parsers import Parsers
+from syncengine.service.parsers import BREATH, Parsers
 
 _SET_ASIDE: Mapping[str, str] = {
     NotificationType.SALE: "a notice of sale to another publisher",
@@ -81,6 +83,8 @@ async def judge_batch(
             found.to_parse.append(number)
     parsed = await parsers.parse([frames[number].body for number in found.to_parse], setting.context)
     for number, result in zip(found.to_parse, parsed, strict=True):
+        if number % BREATH == 0:
+            await checkpoint()
         frame = frames[number]
         old = known.get(frame.reference) if frame.reference else None
         found.verdicts[number] = _judge(frame, result, old, setting)

@@ -16,8 +16,8 @@ from syncengine.domain.frame import Context
 from syncengine.errors import RecordInvalid
 from syncengine.onix.parsing import ParsedRecord, parse
 
-_BREATH = 16
-"""Records parsed inline between two chances for other work: some ten milliseconds."""
+BREATH = 16
+"""Records parsed or compared between two chances for other work: some ten milliseconds."""
 
 _PORTION = 64
 """Records a worker process takes at a time."""
@@ -61,7 +61,7 @@ class Parsers:
 async def _parse_inline(bodies: Sequence[bytes], context: Context) -> list[Parsed]:
     results: list[Parsed] = []
     for number, body in enumerate(bodies):
-        if number % _BREATH == 0:
+        if number % BREATH == 0:
             await checkpoint()
         results.append(_parse_one(body, context))
     return results

@@ -33,6 +33,8 @@ SALES_PER_SECOND = 25 if FULL else 10
 SHARES = {"crawl": 1, "import": 1, "placing": 1, "delta": 1, "release": 2}
 """How the kills are spread over the run."""
 RELEASE_IN_SECONDS = 12.0
+IN_DOUBT = "looked up first"
+"""What the daemon's log says at its start where calls were under way."""
 EAGER = timedelta(seconds=1)
 """How long before the release its kills begin."""
 LONGEST_LIFE = 4.0
@@ -61,6 +63,7 @@ def test_kills_at_random_moments_lose_and_double_nothing(sandbox: Sandbox, engin
     """Full crawl, import, placing, delta and release, each with its kills; then the ledger is the expected one."""
     story = Story(sandbox, SEED, orders=ORDERS)
     orders = str(story.write_orders(tmp_path / "orders.csv"))
+    sandbox.set_faults(**_SLOWNESS)
     with Daemon(engine) as daemon:
         killer = _Killer(daemon, engine)
         killer.strike("crawl")
@@ -81,6 +84,7 @@ def test_kills_at_random_moments_lose_and_double_nothing(sandbox: Sandbox, engin
         story.confirm_payments(engine)
         engine.wait_for_rest(daemon.tail)
     print(f"{len(killer.told)} kills, each after so many seconds: {', '.join(killer.told)}")
+    print(f"calls in doubt after {daemon.process.log().count(IN_DOUBT)} of them")
     assert KILLS == len(killer.told)
     story.check(engine)
     sales = [row for row in sandbox.calls() if row["endpoint"] == "sale"]
@@ -118,8 +122,22 @@ def _wait_for_first_pass(engine: Engine, daemon: Daemon) -> None:
     wait_until(has_completed, "the first pass ends", pause=STATUS_SECONDS, tail=daemon.tail)
 
 
+_SLOW: Mapping[str, Any] = {
+    "delay_before": {"probability": 0.5, "seconds": 0.4},
+    "delay_after": {"probability": 0.5, "seconds": 0.4},
+}
+_SLOWNESS: Mapping[str, Mapping[str, Any]] = {
+    "sale": _SLOW,
+    "preorder": _SLOW,
+    "simulate": _SLOW,
+    "full": {"delay_before": {"seconds": 0.2}},
+    "delta": {"delay_before": {"seconds": 0.2}},
+}
+"""So slow that nearly every kill finds calls in flight, before their effect or after it."""
+
+
 def _often(count: int, **how: Any) -> Mapping[str, Any]:
-    """A fault that strikes every tenth call until it has struck so often; never so many in a row that calls rest."""
+    """A fault that strikes one call in ten until it has struck so often; hardly ever so many in a row that calls rest."""
     return {"probability": 0.1, "count": count, **how}
 
 
@@ -135,8 +153,8 @@ _FAULTS: Mapping[str, Mapping[str, Any]] = {
         "delay_after": _often(20, seconds=0.5),
     },
     "preorder": {"error_after": _often(4), "drop_after": _often(4), "delay_before": _often(10, seconds=0.3)},
-    "simulate": {"drop_before": _often(3), "delay_before": _often(10, seconds=0.3)},
-    "lookup": {"drop_after": _often(1), "error_before": _often(1)},
+    "simulate": {"drop_before": _often(3, probability=0.2), "delay_before": _often(10, seconds=0.3)},
+    "lookup": {"drop_after": {"count": 1, "skip": 3}, "error_before": {"count": 1, "skip": 6}},
 }
 
 

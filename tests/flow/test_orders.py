@@ -160,7 +160,7 @@ class TestPreorder:
         isbn = shop.isbn("new_preorder")
         shop.break_things(preorder={"error_before": True})
         shop.clock.advance_to(shop.release(isbn) - 150 * SECOND)
-        order_id = await shop.order(isbn)
+        order_id = (await shop.buy(isbn)).order_id
         for wait in (7, 20, 60):
             await shop.pass_time(wait * SECOND)
         assert 4 == len(shop.calls("preorder"))
