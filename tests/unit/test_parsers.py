@@ -1,0 +1,90 @@
+"""Parsing in batches: the same results in the same order, inline or by worker processes that never outlive this one."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from syncengine.errors import RecordInvalid
+from syncengine.service.parsers import Parsers
+from tests.records import context, record
+
+
+def bodies(count):
+    return [
+        b"<Product><broken></Product>" if number % 50 == 7 else record("", reference=f"r{number}")
+        for number in range(count)
+    ]
+
+
+def read(results):
+    return [str(result) if isinstance(result, RecordInvalid) else result.product.reference for result in results]
+
+
+async def test_bad_records_stand_in_their_place():
+    results = await Parsers().parse(bodies(9), context())
+    assert [f"r{number}" for number in range(9) if number != 7] == [
+        result for result in read(results) if result.startswith("r")
+    ]
+    assert isinstance(results[7], RecordInvalid)
+
+
+async def test_worker_processes_give_what_is_given_inline():
+    parsers = Parsers(workers=2)
+    try:
+        given = bodies(300)
+        assert read(await Parsers().parse(given, context())) == read(await parsers.parse(given, context()))
+    finally:
+        parsers.close()
+
+
+CHILD = """
+import anyio, sys
+from syncengine.service.parsers import Parsers
+from tests.records import context, record
+
+async def main():
+    parsers = Parsers(workers=2)
+    await parsers.parse([record("", reference=f"r{n}") for n in range(300)], context())
+    print(*parsers._pool._processes, flush=True)
+    await anyio.sleep_forever()
+
+if __name__ == "__main__":
+    anyio.run(main)
+"""
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's help is Linux's")
+def test_worker_processes_die_with_a_process_that_is_killed(root, tmp_path):
+    (tmp_path / "child.py").write_text(CHILD)
+    child = subprocess.Popen(
+        [sys.executable, str(tmp_path / "child.py")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    assert child.stdout is not None
+    workers = [int(pid) for pid in child.stdout.readline().split()]
+    assert len(workers) == 2
+    assert all(is_running(pid) for pid in workers)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    until = time.monotonic() + 20
+    while any(is_running(pid) for pid in workers) and time.monotonic() < until:
+        os.sched_yield()
+    assert not [pid for pid in workers if is_running(pid)]
