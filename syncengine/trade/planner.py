@@ -99,7 +99,7 @@ def decide(order: Order, offer: Offer, now: Circumstances, *, unsent: bool = Tru
         case OrderState.DECLARING:
             if unsent and (order.cancel_requested or not offer.accepts_preorders):
                 steps.revoke = True
-                steps.to(OrderState.WAITING, note="its declaration was not sent any more")
+                steps.to(OrderState.WAITING, note="its declaration was not sent any more", declared_customer_id=None)
                 return _proceed(steps, offer, now)
         case OrderState.WAITING | OrderState.PAYABLE:
             return _proceed(steps, offer, now)
@@ -208,7 +208,7 @@ def _sell(steps: _Steps, offer: Offer, price: OfferPrice, now: Circumstances) ->
         _to_waiting(steps)
         steps.to(OrderState.ATTENTION, found[0], found[1])
         return steps.plan()
-    payable = consumer_amount(price) or price.amount
+    payable = consumer_amount(price)
     unpaid = steps.order.request.payment is Payment.ON_RELEASE and steps.order.paid_amount != payable
     if unpaid and steps.order.state is OrderState.PAYABLE and steps.order.amount == price.amount:
         return steps.plan()

@@ -7,7 +7,7 @@ from typing import assert_never
 
 from syncengine.domain.money import to_hundredths, with_tax, without_tax
 from syncengine.domain.offer import OfferPrice, TaxBasis
-from syncengine.domain.order import Order, PriceRule, Reason
+from syncengine.domain.order import Order, Payment, PriceRule, Reason
 from syncengine.errors import AmountInvalid
 
 
@@ -28,6 +28,9 @@ def violation(order: Order, price: OfferPrice) -> tuple[Reason, str] | None:
         to_hundredths(price.amount)
     except AmountInvalid as error:
         return Reason.AMOUNT_NOT_CONVERTIBLE, str(error)
+    if order.request.payment is Payment.ON_RELEASE and consumer_amount(price) is None:
+        says = f"what the customer is to pay for {price.amount} {price.currency} before tax is not known"
+        return Reason.AMOUNT_NOT_CONVERTIBLE, f"{says}; set tax_rates for the country"
     rule = order.request.price_rule
     if rule is PriceRule.CURRENT:
         return None

@@ -147,6 +147,19 @@ class TestPreorder:
         [preorder], [sale] = shop.ledger("preorder"), shop.ledger("sale")
         assert escape_identifier(odd) == preorder.customer_id == sale.customer_id
 
+    async def test_a_declaration_that_was_taken_back_unsent_is_made_when_the_period_opens_again(self, shop):
+        isbn = shop.isbn("new_preorder")
+        await shop.answer("pause", name="demarque")
+        order = await shop.buy(isbn)
+        assert order.state is S.DECLARING
+        for state, follows in (("UNAVAILABLE", S.WAITING), ("PREORDER", S.DECLARING)):
+            shop.edit(isbn, market="CA/CAD", state=state)
+            await shop.resync(PassMode.DELTA)
+            assert (await shop.read(order.order_id)).state is follows
+        await shop.answer("resume", name="demarque")
+        assert (await shop.settled(order.order_id)).note == "declared"
+        assert 1 == len(shop.ledger("preorder")) == len(shop.calls("preorder"))
+
     async def test_a_declaration_that_is_refused_is_only_noted(self, shop):
         isbn = shop.isbn("new_preorder")
         shop.edit(isbn, state="ANNOUNCED", preorder_at={"in_seconds": 7 * 86400})
@@ -551,6 +564,17 @@ class TestPaymentOnRelease:
         await shop.answer("orders_confirm", order_ids=[order.order_id], amount="19.90")
         await shop.settle()
         assert ["18.95"] == [row.amount for row in shop.ledger("sale")]
+
+    async def test_a_net_price_whose_tax_nobody_knows_is_never_asked_for(self, shop):
+        isbn = shop.isbn("basket_first")
+        shop.edit(isbn, market="CA/CAD", price="20.00", price_type="01")
+        await shop.resync(PassMode.DELTA)
+        order = await shop.buy(isbn, payment="on_release")
+        assert (S.ATTENTION, Reason.AMOUNT_NOT_CONVERTIBLE) == (order.state, order.reason)
+        await shop.restart(Setup(tax_rates={"CA": Decimal(5)}))
+        await _resolve(shop, order.order_id, retry=True)
+        asked = await shop.read(order.order_id)
+        assert (S.PAYABLE, Decimal("21.00")) == (asked.state, asked.payable)
 
     async def test_a_price_that_moves_meanwhile_is_asked_for_anew(self, shop):
         isbn = shop.isbn("on_sale")
