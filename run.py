@@ -10,7 +10,7 @@ import shutil
 import signal
 import sys
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -39,7 +39,7 @@ from syncengine.domain.delivery import Limit
 from syncengine.domain.ids import SourceName
 from syncengine.domain.order import OrderState
 from syncengine.domain.passes import PassMode
-from syncengine.errors import SettingsInvalid, SourceFailed, StoreLocked, SyncEngineError, UsageInvalid
+from syncengine.errors import SettingsInvalid, SourceFailed, StoreLocked, SyncEngineError, UsageInvalid, engine_errors
 from syncengine.ports import Account, Distributor, DistributorKind, World
 from syncengine.service.daemon import Daemon
 from syncengine.service.desk import Answer, Desk
@@ -321,18 +321,10 @@ def _explain_group(group: BaseExceptionGroup[BaseException]) -> int:
     if other is not None:
         traceback.print_exception(other)
         return EXIT_INTERNAL
-    errors = list(_leaves(group))
+    errors = list(engine_errors(group))
     for error in errors:
         _explain(error)
     return max(error.exit_code for error in errors)
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> Iterator[SyncEngineError]:
-    for error in group.exceptions:
-        if isinstance(error, BaseExceptionGroup):
-            yield from _leaves(error)
-        elif isinstance(error, SyncEngineError):
-            yield error
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
@@ -446,7 +438,13 @@ def changes(context: click.Context, since: int, *, follow: bool) -> int:
     async def stream() -> int:
         after = since
         while True:
-            answer = await perform(settings, "changes", {"since": after, "limit": 1000})
+            try:
+                answer = await perform(settings, "changes", {"since": after, "limit": 1000})
+            except StoreLocked:
+                if not follow:
+                    raise
+                await anyio.sleep(1)
+                continue
             lines = answer.document["changes"]
             for line in lines:
                 sys.stdout.buffer.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

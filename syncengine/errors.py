@@ -21,7 +21,7 @@ SyncEngineError                      exit 70
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 
 class SyncEngineError(Exception):
@@ -124,3 +124,12 @@ class TransitionInvalid(SyncEngineError):
 
 class AmountInvalid(SyncEngineError):
     """An amount cannot be expressed exactly in the unit that is asked for."""
+
+
+def engine_errors(group: BaseExceptionGroup[BaseException]) -> Iterator[SyncEngineError]:
+    """The engine's own errors among those of tasks that ran side by side."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from engine_errors(error)
+        elif isinstance(error, SyncEngineError):
+            yield error

@@ -13,7 +13,7 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from syncengine.errors import StoreFailed, SyncEngineError
+from syncengine.errors import StoreFailed, SyncEngineError, engine_errors
 
 LONGEST_PATH = 100
 """Bytes a socket's path may have on every system that has Unix sockets."""
@@ -70,13 +70,29 @@ class ControlServer:
         try:
             document, exit_code = await self._answer(request.match_info["command"], orjson.loads(await request.read()))
             reply: dict[str, Any] = {"document": document, "exit_code": exit_code}
+        except BaseExceptionGroup as group:
+            errors = list(engine_errors(group))
+            if not errors:
+                raise
+            reply = {"error": str(errors[0]), "hint": errors[0].hint, "exit_code": errors[0].exit_code}
         except SyncEngineError as error:
             reply = {"error": str(error), "hint": error.hint, "exit_code": error.exit_code}
         return web.Response(body=orjson.dumps(reply), content_type="application/json")
 
 
+def _refuse_strangers(path: Path) -> None:
+    """A socket that another user put where ours belongs is not spoken to."""
+    try:
+        owner = path.stat().st_uid
+    except FileNotFoundError:
+        return
+    if owner != os.getuid():
+        raise StoreFailed(f"{path} belongs to another user", hint="remove it, or run as the user who owns the store")
+
+
 async def ask(path: Path, command: str, arguments: Mapping[str, Any]) -> tuple[dict[str, Any], int] | None:
     """Have the daemon answer; none where nobody listens. Raises RemoteFailed."""
+    _refuse_strangers(path)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=5)
     url = "http://daemon" + ROUTE.format(command=command)
     try:

@@ -87,7 +87,7 @@ def _check_header(path: Path, header: list[str]) -> None:
 def _ndjson(text: str) -> OrdersFile:
     rows: list[tuple[int, dict[str, str]]] = []
     problems = []
-    for line, document in enumerate(text.splitlines(), start=1):
+    for line, document in enumerate(text.split("\n"), start=1):
         if not document.strip():
             continue
         try:

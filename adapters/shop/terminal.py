@@ -98,7 +98,8 @@ def _orders(document: Document, console: Console) -> None:
         why = " ".join(part for part in (order["reason"], order["note"]) if part)
         amount = f"{order['amount']} {order['currency']}" if order["amount"] else ""
         title = f"{order['isbn']} {order['format']}"
-        table.add_row(order["order_id"], _coloured(order["state"]), title, order["market"], amount, escape(_cut(why)))
+        row = (escape(order["order_id"]), _coloured(order["state"]), escape(title), order["market"], amount)
+        table.add_row(*row, escape(_cut(why)))
     console.print(table if document["orders"] else "no orders")
 
 
@@ -161,7 +162,13 @@ def _parked(document: Document, console: Console) -> None:
     if document["entries"]:
         table = _table("id", "call", "order", "title", "attempts", "why")
         for entry in document["entries"]:
-            row = (str(entry["id"]), entry["kind"], entry["order_id"] or "", entry["isbn"], str(entry["attempts"]))
+            row = (
+                str(entry["id"]),
+                entry["kind"],
+                escape(entry["order_id"] or ""),
+                escape(entry["isbn"]),
+                str(entry["attempts"]),
+            )
             table.add_row(*row, escape(entry["note"]))
         console.print(table)
     if document["records"]:
@@ -193,7 +200,7 @@ def _status(document: Document, console: Console) -> None:
 def _plan(document: Document, console: Console) -> None:
     table = _table("due at", "title", "market", "orders", "price", "amount")
     for line in document["sales"]:
-        title = f"{line['isbn']} {line['format']}"
+        title = escape(f"{line['isbn']} {line['format']}")
         amount = f"{line['amount']} {line['currency']}"
         table.add_row(_when(line["due_at"]), title, line["market"], f"{line['orders']:,}", line["price"] or "", amount)
     console.print(table if document["sales"] else "no sale is in sight")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 
 import anyio
 import structlog
 
 from syncengine.domain.ids import SourceName
-from syncengine.errors import GuardStopped, SourceFailed
+from syncengine.errors import GuardStopped, InputUnreadable, SourceFailed
 from syncengine.ports import Urgency
 from syncengine.service.engine import LONGEST_SLEEP, Engine
 from syncengine.service.intake import PassOptions
@@ -22,11 +21,9 @@ RETRY_LONGEST = timedelta(minutes=30)
 log = structlog.get_logger(__name__)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Turn:
-    """When a source is read next, and how often it failed since it last came to its end."""
-
-    failures: int = 0
+def retry_after(failures: int) -> timedelta:
+    """How long to wait after so many failures in a row."""
+    return min(RETRY_FIRST * 2 ** min(failures - 1, 10), RETRY_LONGEST)
 
 
 class Daemon:
@@ -44,11 +41,13 @@ class Daemon:
             await anyio.sleep_forever()
 
     async def _follow(self, source: SourceName, schedule: timedelta) -> None:
-        turn = _Turn()
+        failures = 0
         wait = await self._until_due(source, schedule)
         while True:
             await self._sleep(wait)
-            wait = await self._pass(source, schedule, turn)
+            is_read = await self._pass(source)
+            failures = 0 if is_read else failures + 1
+            wait = schedule if is_read else min(retry_after(failures), schedule)
 
     async def _until_due(self, source: SourceName, schedule: timedelta) -> timedelta:
         """A pass that was due while nothing ran, or was interrupted, is due now."""
@@ -62,31 +61,17 @@ class Daemon:
             return timedelta()
         return max(min(known) + schedule - self._engine.clock.now(), timedelta())
 
-    async def _pass(self, source: SourceName, schedule: timedelta, turn: _Turn) -> timedelta:
-        """One pass; returns how long to wait for the next."""
+    async def _pass(self, source: SourceName) -> bool:
+        """One pass; false where the source could not be read, so that it is tried again before its schedule."""
         try:
             await self._engine.run_passes(source, PassOptions())
         except GuardStopped as error:
-            log.warning(
-                "a guard stopped the pass; nothing was applied",
-                source=source,
-                guard=error.guard,
-                error=str(error),
-                hint=error.hint,
-            )
-        except SourceFailed as error:
-            turn.failures += 1
-            wait = min(RETRY_FIRST * 2.0 ** (turn.failures - 1), RETRY_LONGEST, schedule)
-            log.warning(
-                "the pass failed",
-                source=source,
-                error=str(error),
-                hint=error.hint,
-                again_in_seconds=wait.total_seconds(),
-            )
-            return wait
-        turn.failures = 0
-        return schedule
+            says = "a guard stopped the pass; nothing was applied"
+            log.warning(says, source=source, guard=error.guard, error=str(error), hint=error.hint)
+        except (SourceFailed, InputUnreadable) as error:
+            log.warning("the pass failed", source=source, error=str(error), hint=error.hint)
+            return False
+        return True
 
     async def _sleep(self, span: timedelta) -> None:
         """In stretches, so that a stepped clock does no lasting harm."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from syncengine.delivery.retry import Action, Decision
 from syncengine.domain.delivery import Entry, EntryState, Gate, GateState, Operation, OperationKind, Verdict
-from syncengine.domain.ids import EntryId, Format, Isbn, SourceName
+from syncengine.domain.ids import EntryId, Format, Isbn, SourceName, TitleKey
 from syncengine.domain.offer import HeldOrders, Offer, OfferState, RuleApplied
 from syncengine.domain.order import LIVE_STATES, Order, OrderEvent, OrderState, Reason
 from syncengine.domain.territory import Market
@@ -32,6 +32,7 @@ class _Title:
     titles: Sequence[Title]
     offers: Mapping[str, Offer]
     gates: dict[str, Gate]
+    refreshing: frozenset[TitleKey]
     now: Circumstances
     steps: list[tuple[Order, OrderEvent | None]] = field(default_factory=list)
     entries: list[NewEntry] = field(default_factory=list)
@@ -87,6 +88,8 @@ class Dispatch:
         """One title and up to `budget` of its orders; returns how many orders were dealt with."""
         distributor = self._distributors.get(mark.key.source)
         if distributor is None:
+            # Whoever brings the source back has every title of it decided anew.
+            await tx.controls.set_setting(f"rules:{mark.key.source}", "")
             await tx.titles.advance(mark, None)
             return 0
         due = await self._open(tx, mark, distributor, at)
@@ -110,16 +113,20 @@ class Dispatch:
         if mark.position == 0 and key.format and every:
             await tx.changes.append(decision.changes)
             await tx.titles.decide(key, decision.known, decision.next_at)
+        gates: dict[str, Gate] = {}
+        for one in {key, *(title.key for title in every)}:
+            gates.update(await tx.outbox.gates(one))
         return _Title(
             mark=mark,
             distributor=distributor,
             titles=every,
             offers=decision.offers,
-            gates=dict(await tx.outbox.gates(key)),
+            gates=gates,
+            refreshing=frozenset(await tx.controls.refreshes()),
             now=Circumstances(
                 at=at,
                 gates={},
-                refreshing=key in await tx.controls.refreshes(),
+                refreshing=False,
                 sends=distributor.calls.operations if distributor.calls else frozenset(),
                 known=await tx.passes.has_completed(key.source),
             ),
@@ -130,7 +137,12 @@ class Dispatch:
         owed: Sequence[Entry] = ()
         if order.state in {OrderState.DECLARING, OrderState.PLACING}:
             owed = await tx.outbox.of_order(order.order_id)
-        plan = decide(order, offer, replace(due.now, gates=due.gates), unsent=all(map(_may_be_dropped, owed)))
+        plan = decide(
+            order,
+            offer,
+            replace(due.now, gates=due.gates, refreshing=offer.key in due.refreshing),
+            unsent=all(map(_may_be_dropped, owed)),
+        )
         if plan.revoke:
             due.revoked.extend(entry.id for entry in owed if not entry.ever_sent)
             due.dropped.extend(entry for entry in owed if entry.ever_sent)
