@@ -600,7 +600,7 @@ def _parked_command(name: str, says: str) -> None:
 
 _parked_command("show", "One of them, with its bytes.")
 _parked_command("retry", "Take a call up again; one that may have been sent is looked up first.")
-_parked_command("drop", "Give one up; the order of a call stays in ATTENTION until it is resolved.")
+_parked_command("drop", "Give a record or a probe up; a call of an order is resolved with the order.")
 
 
 @cli.command()

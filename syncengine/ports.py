@@ -99,6 +99,8 @@ class Part:
     name: str
     chunks: AsyncIterator[bytes]
     cursor: bytes | None = None
+    starts_over: bool = False
+    """The interrupted pass could not be gone on with: this is the first part of a new one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,6 +322,8 @@ class KnownRecord:
     product: Product
     key: TitleKey | None
     repeated: bool
+    pass_id: PassId
+    """The pass that wrote it last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -427,6 +431,12 @@ class Records(Protocol):
         ...
 
     async def quarantined(self, source: SourceName | None = None) -> Sequence[Quarantined]: ...
+
+    async def quarantined_references(self, source: SourceName) -> Mapping[RecordReference, RecordId | None]:
+        """The references that have a quarantined frame, with their records where there are any."""
+        ...
+
+    async def count_quarantined(self) -> int: ...
 
     async def drop_quarantined(self, ids: Collection[int]) -> int: ...
 
@@ -635,9 +645,16 @@ class Outbox(Protocol):
         """After a start: claimed becomes pending, sent becomes unknown. Returns how many were sent."""
         ...
 
-    async def claim(self, sources: Collection[SourceName], at: datetime, limit: int) -> Sequence[Entry]:
-        """Take due entries of these sources, unknown ones before new ones, then by priority and age; entries of one order in
-        sequence.
+    async def claim(
+        self,
+        sources: Collection[SourceName],
+        at: datetime,
+        limit: int,
+        *,
+        least_urgent: OperationKind = OperationKind.REFUND,
+    ) -> Sequence[Entry]:
+        """Take due entries of these sources by priority, of one priority the unknown before the new, then by age; entries of one
+        order in sequence. Kinds that are less urgent than `least_urgent` stay where they are.
         """
         ...
 

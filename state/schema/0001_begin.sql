@@ -155,10 +155,11 @@ CREATE TABLE due_marks (
     format   TEXT NOT NULL,
     sequence INTEGER NOT NULL,
     position INTEGER NOT NULL,
+    timed    INTEGER NOT NULL DEFAULT 0,    -- its instant has passed: it goes before what merely changed
     PRIMARY KEY (source, isbn, format)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX due_marks_in_order ON due_marks (sequence);
+CREATE INDEX due_marks_in_order ON due_marks (timed DESC, sequence);
 
 CREATE TABLE offers (
     source    TEXT NOT NULL,

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from state.sqlite.codec import GATE, LOGGED_RECEIPT, OPERATION, REQUEST, from_micros, plain, to_micros
 from state.sqlite.sql import Runs, listed, next_number
-from syncengine.domain.delivery import PRIORITY, Entry, EntryState, Gate
+from syncengine.domain.delivery import PRIORITY, Entry, EntryState, Gate, OperationKind
 from syncengine.domain.ids import EntryId, OrderId, SourceName, TitleKey
 from syncengine.errors import StoreFailed
 from syncengine.ports import LoggedReceipt, NewEntry
@@ -26,7 +26,7 @@ _RECOVER_UNKNOWN = "UPDATE outbox SET claimed = 0 WHERE state = 'unknown' AND cl
 _RECOVER_SENT = "UPDATE outbox SET state = 'unknown', claimed = 0 WHERE state = 'sent'"
 _READY = """
 SELECT * FROM outbox AS entry INDEXED BY outbox_ready
-WHERE state = :state AND source = :source AND claimed = 0 AND due_at <= :at AND NOT EXISTS (
+WHERE state = :state AND source = :source AND priority <= :priority AND claimed = 0 AND due_at <= :at AND NOT EXISTS (
     SELECT 1 FROM outbox AS earlier WHERE earlier.order_id = entry.order_id AND earlier.id < entry.id
 )
 ORDER BY priority, id LIMIT :limit
@@ -82,8 +82,15 @@ class SqliteOutbox:
     async def recover(self) -> int:
         return await self._section.write(_recover)
 
-    async def claim(self, sources: Collection[SourceName], at: datetime, limit: int) -> Sequence[Entry]:
-        entries = await self._section.read(_ready, sources, at, limit)
+    async def claim(
+        self,
+        sources: Collection[SourceName],
+        at: datetime,
+        limit: int,
+        *,
+        least_urgent: OperationKind = OperationKind.REFUND,
+    ) -> Sequence[Entry]:
+        entries = await self._section.read(_ready, sources, at, limit, PRIORITY[least_urgent])
         if entries:
             await self._section.write(_claim, [entry.id for entry in entries])
         return [
@@ -172,21 +179,21 @@ def _recover(db: sqlite3.Connection) -> int:
     return db.execute(_RECOVER_SENT).rowcount
 
 
-def _ready(db: sqlite3.Connection, sources: Collection[SourceName], at: datetime, limit: int) -> list[Entry]:
+def _ready(
+    db: sqlite3.Connection, sources: Collection[SourceName], at: datetime, limit: int, priority: int
+) -> list[Entry]:
     """State by state and source by source, so that each query walks its index in order and stops at the limit."""
-    ready: list[Entry] = []
-    for state in _READY_STATES:
-        rows = [
-            row
-            for source in sorted(set(sources))
-            for row in db.execute(
-                _READY,
-                {"state": state.value, "source": source, "at": to_micros(at), "limit": limit - len(ready)},
-            )
-        ]
-        rows.sort(key=lambda row: (row["priority"], row["id"]))
-        ready += [_entry(row) for row in rows[: limit - len(ready)]]
-    return ready
+    rows = [
+        row
+        for state in _READY_STATES
+        for source in sorted(set(sources))
+        for row in db.execute(
+            _READY,
+            {"state": state.value, "source": source, "priority": priority, "at": to_micros(at), "limit": limit},
+        )
+    ]
+    rows.sort(key=lambda row: (row["priority"], row["state"] != EntryState.UNKNOWN.value, row["id"]))
+    return [_entry(row) for row in rows[:limit]]
 
 
 def _claim(db: sqlite3.Connection, ids: Sequence[EntryId]) -> None:

@@ -13,7 +13,7 @@ from state.sqlite.codec import PRODUCT, compress, expand, from_micros, plain, to
 from state.sqlite.sql import Runs, listed
 from state.sqlite.titles import mark_due, name_titles
 from syncengine.domain.frame import FrameIndex, KnownFrame
-from syncengine.domain.ids import Format, Isbn, RecordId, RecordReference, SourceName, StreamName, TitleKey
+from syncengine.domain.ids import Format, Isbn, PassId, RecordId, RecordReference, SourceName, StreamName, TitleKey
 from syncengine.ports import KnownRecord, PassState, Quarantined, RecordStatus, RecordWrite
 
 _INDEX = """
@@ -60,6 +60,12 @@ ON CONFLICT (source, same_as) DO UPDATE SET stream = excluded.stream, part = exc
 """
 _CLEAR_QUARANTINE = "DELETE FROM quarantine WHERE source = ? AND same_as IN (SELECT value FROM json_each(?))"
 _QUARANTINED = "SELECT * FROM quarantine WHERE source = :source OR :source IS NULL ORDER BY id"
+_QUARANTINED_REFERENCES = """
+SELECT quarantine.reference, records.id FROM quarantine
+LEFT JOIN records ON records.source = quarantine.source AND records.reference = quarantine.reference
+WHERE quarantine.source = ? AND quarantine.reference IS NOT NULL
+"""
+_COUNT_QUARANTINED = "SELECT count(*) FROM quarantine"
 _DROP_QUARANTINED = "DELETE FROM quarantine WHERE id IN (SELECT value FROM json_each(?))"
 _HOLD = """
 INSERT INTO held_updates (source, same_as, stream, part, reference, offset, line, reason, body, at)
@@ -105,6 +111,12 @@ class SqliteRecords:
 
     async def quarantined(self, source: SourceName | None = None) -> Sequence[Quarantined]:
         return await self._section.read(_set_aside_frames, _QUARANTINED, source)
+
+    async def quarantined_references(self, source: SourceName) -> Mapping[RecordReference, RecordId | None]:
+        return await self._section.read(_quarantined_references, source)
+
+    async def count_quarantined(self) -> int:
+        return await self._section.read(_count_quarantined)
 
     async def drop_quarantined(self, ids: Collection[int]) -> int:
         return await self._section.write(_drop_quarantined, ids)
@@ -158,6 +170,7 @@ def _record(row: sqlite3.Row) -> KnownRecord:
         product=PRODUCT.unpack(row["product"]),
         key=None if isbn is None else TitleKey(source=SourceName(source), isbn=Isbn(isbn), format=Format(format_)),
         repeated=bool(row["repeated"]),
+        pass_id=PassId(row["applied_pass"]),
     )
 
 
@@ -289,6 +302,17 @@ def _set_aside_frames(db: sqlite3.Connection, statement: str, source: SourceName
 def _clear_quarantine(db: sqlite3.Connection, source: SourceName, references: Collection[RecordReference]) -> None:
     marks = [_reference_mark(reference) for reference in references]
     db.execute(_CLEAR_QUARANTINE, (source, listed(marks)))
+
+
+def _quarantined_references(db: sqlite3.Connection, source: SourceName) -> dict[RecordReference, RecordId | None]:
+    return {
+        RecordReference(row["reference"]): None if row["id"] is None else RecordId(row["id"])
+        for row in db.execute(_QUARANTINED_REFERENCES, (source,))
+    }
+
+
+def _count_quarantined(db: sqlite3.Connection) -> int:
+    return int(db.execute(_COUNT_QUARANTINED).fetchone()[0])
 
 
 def _drop_quarantined(db: sqlite3.Connection, ids: Collection[int]) -> int:

@@ -52,11 +52,12 @@ WHERE true
 ON CONFLICT (source, isbn, format) DO UPDATE SET sequence = excluded.sequence, position = 0
 """
 _MARKS = """
-SELECT source, isbn, format, sequence, position FROM due_marks ORDER BY sequence, source, isbn, format LIMIT ?
+SELECT source, isbn, format, sequence, position FROM due_marks
+ORDER BY timed DESC, sequence, source, isbn, format LIMIT ?
 """
 _PASSED_OF_MARKS = """
 SELECT source, isbn, format FROM titles JOIN (
-    SELECT source, isbn, format FROM due_marks ORDER BY sequence, source, isbn, format LIMIT :limit
+    SELECT source, isbn, format FROM due_marks ORDER BY timed DESC, sequence, source, isbn, format LIMIT :limit
 ) USING (source, isbn, format)
 WHERE next_at <= :at
 """
@@ -64,10 +65,11 @@ _PASSED = """
 SELECT source, isbn, format FROM titles
 WHERE next_at <= :at AND NOT EXISTS (
     SELECT 1 FROM due_marks
-    WHERE due_marks.source = titles.source AND due_marks.isbn = titles.isbn AND due_marks.format = titles.format
+    WHERE due_marks.source = titles.source AND due_marks.isbn = titles.isbn AND due_marks.format = titles.format AND timed = 1
 )
 ORDER BY next_at, source, isbn, format LIMIT :limit
 """
+_MARK_TIMED = "UPDATE due_marks SET timed = 1 WHERE source = ? AND isbn = ? AND format = ?"
 _STOP_TIMER = "UPDATE titles SET next_at = NULL WHERE source = ? AND isbn = ? AND format = ?"
 _MOVE = "UPDATE due_marks SET position = ? WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
 _CLEAR = "DELETE FROM due_marks WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
@@ -190,16 +192,19 @@ def _mark_source_due(db: sqlite3.Connection, source: SourceName) -> None:
 
 
 def _passed(db: sqlite3.Connection, at: datetime, limit: int) -> list[TitleKey]:
-    """Titles whose timer has passed and must become a mark now: those at the head of the marks, and as many as there is room for."""
-    marked = db.execute("SELECT count(*) FROM (SELECT 1 FROM due_marks LIMIT ?)", (limit,)).fetchone()[0]
+    """Titles whose timer has passed and must become a mark now, before all that merely changed; those at the head of the marks
+    start over.
+    """
     restarted = db.execute(_PASSED_OF_MARKS, {"at": to_micros(at), "limit": limit}).fetchall()
-    passed = db.execute(_PASSED, {"at": to_micros(at), "limit": limit - marked}).fetchall()
-    return [_key(row) for row in restarted + passed]
+    passed = db.execute(_PASSED, {"at": to_micros(at), "limit": limit}).fetchall()
+    return list({_key(row): None for row in restarted + passed})
 
 
 def _timers_to_marks(db: sqlite3.Connection, keys: Sequence[TitleKey]) -> None:
     mark_due(db, keys)
-    db.executemany(_STOP_TIMER, [columns_of(key) for key in keys])
+    rows = [columns_of(key) for key in keys]
+    db.executemany(_MARK_TIMED, rows)
+    db.executemany(_STOP_TIMER, rows)
 
 
 def _marks(db: sqlite3.Connection, limit: int) -> list[DueMark]:

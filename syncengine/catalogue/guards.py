@@ -16,6 +16,18 @@ from syncengine.domain.territory import Territory
 from syncengine.errors import GuardStopped
 from syncengine.settings import GuardSettings
 
+GUARDS = (
+    "empty-feed",
+    "shrunk",
+    "removed",
+    "vanished",
+    "withdrawn",
+    "prices-moved",
+    "price-jump",
+    "older-message",
+)
+"""The names that `--allow` takes."""
+
 _WITHDRAWN = frozenset([PublishingStatus.WITHDRAWN, PublishingStatus.RECALLED])
 _WITHDRAWN_BY_SUPPLIER = frozenset([ProductAvailability.WITHDRAWN, ProductAvailability.RECALLED])
 _JUMP = 10

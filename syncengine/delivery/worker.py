@@ -23,6 +23,7 @@ from syncengine.delivery.breaker import Breaker, BreakerState
 from syncengine.delivery.retry import MOST_ATTEMPTS, Action, Decision, decide, decide_lookup
 from syncengine.delivery.spend import SpendGuard, Spending
 from syncengine.domain.delivery import (
+    PRIORITY,
     Arrival,
     Entry,
     EntryState,
@@ -197,8 +198,17 @@ class Worker:
             if self._source in await tx.controls.paused():
                 return (), LONGEST_REST_SECONDS
             at = self._clock.now()
-            entries = await tx.outbox.claim([self._source], at, room)
+            # Calls that wait for a slow rate keep their place: a release must always find one.
+            entries = list(await tx.outbox.claim([self._source], at, room, least_urgent=OperationKind.SALE))
+            lesser_room = min(room - len(entries), self._lesser_room())
+            if lesser_room > 0:
+                entries += await tx.outbox.claim([self._source], at, lesser_room)
             return entries, self._rest_until(await tx.outbox.next_at([self._source]), at)
+
+    def _lesser_room(self) -> int:
+        """How many more declarations and refunds may be in hand: half of all places, so that they never hold up sales."""
+        lesser = sum(PRIORITY[trip.entry.operation.kind] > PRIORITY[OperationKind.SALE] for trip in self._trips)
+        return max(self._calls.concurrency // 2, 1) - lesser
 
     def _rest_until(self, next_at: datetime | None, at: datetime) -> float:
         if next_at is None:

@@ -53,7 +53,6 @@ class Reason(StrEnum):
     REMOVED = "REMOVED"
     NO_CALLS = "NO_CALLS"
     """The source is a plain file: there is nobody to order from."""
-    FORMAT_NOT_SOLD = "FORMAT_NOT_SOLD"
     PROTECTION_NOT_OFFERED = "PROTECTION_NOT_OFFERED"
     PRICE_ABOVE_AGREED = "PRICE_ABOVE_AGREED"
     PRICE_DIFFERS = "PRICE_DIFFERS"
@@ -68,13 +67,9 @@ class Reason(StrEnum):
     """It cannot be found out whether the distributor recorded the call."""
     DUPLICATE_DIFFERS = "DUPLICATE_DIFFERS"
     """The distributor knows this reference, with other content."""
-    NOT_RELEASED = "NOT_RELEASED"
-    """The distributor did not sell it for the whole of `release_grace` after its start of sale."""
     REFUND_REFUSED = "REFUND_REFUSED"
     UNAUTHORIZED = "UNAUTHORIZED"
     RETRIES_EXHAUSTED = "RETRIES_EXHAUSTED"
-    DROPPED = "DROPPED"
-    """A person dropped its parked entry."""
 
 
 class PriceRule(StrEnum):

@@ -57,6 +57,12 @@ class PassReport:
         """Account for records."""
         self.outcomes[outcome] += number
 
+    def restart(self) -> None:
+        """Account from nothing; what was warned of stays."""
+        self.bytes = self.vanished = 0
+        self.outcomes = dict.fromkeys(RecordOutcome, 0)
+        self.changes = {}
+
     def as_document(self) -> dict[str, Any]:
         """The keys of design section 10."""
         return {

@@ -82,8 +82,8 @@ async def judge_batch(
         else:
             found.to_parse.append(number)
     parsed = await parsers.parse([frames[number].body for number in found.to_parse], setting.context)
-    for number, result in zip(found.to_parse, parsed, strict=True):
-        if number % BREATH == 0:
+    for turn, (number, result) in enumerate(zip(found.to_parse, parsed, strict=True)):
+        if turn % BREATH == 0:
             await checkpoint()
         frame = frames[number]
         old = known.get(frame.reference) if frame.reference else None

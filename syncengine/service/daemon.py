@@ -23,7 +23,8 @@ log = structlog.get_logger(__name__)
 
 def retry_after(failures: int) -> timedelta:
     """How long to wait after so many failures in a row."""
-    return min(RETRY_FIRST * 2 ** min(failures - 1, 10), RETRY_LONGEST)
+    doublings: int = min(failures - 1, 10)
+    return min(RETRY_FIRST * 2.0**doublings, RETRY_LONGEST)
 
 
 class Daemon:

@@ -12,12 +12,13 @@ from typing import TypeVar
 
 import anyio
 
+from syncengine.catalogue.guards import GUARDS
 from syncengine.domain.delivery import Entry, EntryState
 from syncengine.domain.ids import CustomerId, EntryId, Format, OrderId, SourceName, is_valid_isbn, normalise_isbn
 from syncengine.domain.order import Order, OrderRequest, OrderState, Payment, PriceRule
 from syncengine.domain.passes import PassMode, PassReport, RecordOutcome
 from syncengine.domain.territory import Market
-from syncengine.errors import GuardStopped, SourceFailed, SyncEngineError, UsageInvalid
+from syncengine.errors import GuardStopped, InputUnreadable, SourceFailed, SyncEngineError, UsageInvalid
 from syncengine.ports import Distributor, OrderQuery, Quarantined, Transaction, Urgency
 from syncengine.service.documents import (
     Document,
@@ -106,6 +107,8 @@ class Desk:
     async def resync(self, arguments: Document) -> Answer:
         """Passes of the named sources, or of files; then deliver until nothing is due."""
         wanted = PassMode(arguments["mode"]) if arguments.get("mode") else None
+        if unknown := set(arguments.get("allow") or ()) - set(GUARDS):
+            raise UsageInvalid(f"no guard {', '.join(sorted(unknown))}", hint=f"there are: {', '.join(GUARDS)}")
         options = PassOptions(
             wanted=wanted, allow=tuple(arguments.get("allow") or ()), dry_run=bool(arguments.get("dry_run"))
         )
@@ -124,9 +127,10 @@ class Desk:
         async with anyio.create_task_group() as tasks:
             for source in sources:
                 tasks.start_soon(self._run_passes, source, self._for_source(source, options), passes)
-        await self._decide()
-        if arguments.get("deliver", True) and not options.dry_run:
-            await self.engine.settle_down()
+        if not options.dry_run:
+            await self._decide()
+            if arguments.get("deliver", True):
+                await self.engine.settle_down()
         return await self._resync_answer(passes, settled_before)
 
     def _for_source(self, source: SourceName, options: PassOptions) -> PassOptions:
@@ -134,15 +138,9 @@ class Desk:
 
     async def _run_passes(self, source: SourceName, options: PassOptions, passes: _Passes) -> None:
         try:
-            passes.reports += await self.engine.run_passes(source, options)
-        except (SourceFailed, GuardStopped) as error:
+            await self.engine.run_passes(source, options, passes.reports.append)
+        except (SourceFailed, GuardStopped, InputUnreadable) as error:
             passes.errors.append((source, error))
-            if report := await self._last_report(source):
-                passes.reports.append(report)
-
-    async def _last_report(self, source: SourceName) -> PassReport | None:
-        async with self._store.transaction(Urgency.COMMAND) as tx:
-            return next((report for report, _ in await tx.passes.recent(20) if report.source == source), None)
 
     async def _resync_answer(self, passes: _Passes, settled_before: int) -> Answer:
         counts = await self._counts()
@@ -182,7 +180,7 @@ class Desk:
         taken = await self.engine.register.take(rows, problems, skip_bad=bool(arguments.get("skip_bad")))
         await self._decide()
         async with self._store.transaction(Urgency.COMMAND) as tx:
-            orders = await tx.orders.get(taken.added[:_SHOWN])
+            orders = await tx.orders.get(taken.added)
         states: dict[str, int] = {}
         for order in orders.values():
             states[order.state.value] = states.get(order.state.value, 0) + 1
@@ -382,7 +380,7 @@ class Desk:
         return Answer(document={"entry": entry_document(entry)})
 
     async def parked_drop(self, arguments: Document) -> Answer:
-        """Give a parked call or a quarantined record up; the order of a call stays in ATTENTION until it is resolved."""
+        """Give a quarantined record or a parked probe up; a call of an order is resolved with the order."""
         name = str(arguments["id"])
         async with self._store.transaction(Urgency.COMMAND) as tx:
             if name.startswith("r"):
@@ -390,6 +388,12 @@ class Desk:
                 await tx.records.drop_quarantined([row.id])
                 return Answer(document={"record": quarantined_document(row)})
             entry = await self._parked(tx, name)
+            if entry.order_id is not None:
+                # Dropping it would forget that it may have taken effect.
+                raise UsageInvalid(
+                    f"call {name} belongs to order {entry.order_id}",
+                    hint=f"orders resolve {entry.order_id} --retry, --placed REF or --cancel",
+                )
             await tx.outbox.save(replace(entry, state=EntryState.SETTLED, note="dropped by a person"))
             return Answer(document={"entry": entry_document(entry)})
 
@@ -439,7 +443,7 @@ class Desk:
         async with self._store.transaction(Urgency.COMMAND) as tx:
             sources = [await self._source_status(tx, name) for name in self.engine.configured]
             recent = await tx.passes.recent(10)
-            quarantined = len(await tx.records.quarantined())
+            quarantined = await tx.records.count_quarantined()
             paused = dict(await tx.controls.paused())
             next_title = await tx.titles.next_at()
         counts, orders = await self._counts(), await self._order_counts()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -15,7 +15,7 @@ from syncengine.delivery.spend import SpendGuard
 from syncengine.delivery.worker import Worker
 from syncengine.domain.ids import SourceName, StreamName, TitleKey
 from syncengine.domain.passes import PassMode, PassReport
-from syncengine.errors import FullPassNeeded, SourceFailed, UsageInvalid
+from syncengine.errors import FullPassNeeded, SourceFailed, SourceRefused, SourceUnreachable, UsageInvalid
 from syncengine.ports import Clock, Distributor, Pace, Store, Transaction, Urgency
 from syncengine.service.dispatch import Dispatch
 from syncengine.service.intake import Intake, PassOptions
@@ -139,25 +139,32 @@ class Engine:
 
     # --- passes -------------------------------------------------------------------------------------------------------------
 
-    async def run_passes(self, source: SourceName, options: PassOptions) -> list[PassReport]:
-        """One pass of every stream of a source, one after the other; at most `max_passes` sources at once."""
+    async def run_passes(
+        self, source: SourceName, options: PassOptions, begun: Callable[[PassReport], None] | None = None
+    ) -> None:
+        """One pass of every stream of a source, one after the other; at most `max_passes` sources at once.
+
+        `begun` is given each report as it begins, so that a pass that breaks off has one too.
+        """
         intake = self.intakes[source]
         async with self._pass_locks[source], self._passes:
-            return [await self._run_pass(intake, stream, options) for stream in intake.streams]
+            for stream in intake.streams:
+                await self._run_pass(intake, stream, options, begun)
 
-    async def _run_pass(self, intake: Intake, stream: StreamName, options: PassOptions) -> PassReport:
+    async def _run_pass(
+        self, intake: Intake, stream: StreamName, options: PassOptions, begun: Callable[[PassReport], None] | None
+    ) -> None:
         try:
-            report = await intake.run(stream, options)
+            report = await intake.run(stream, options, begun)
         except FullPassNeeded as error:
             log.info("a full pass is needed first", source=intake.name, why=str(error))
-            report = await intake.run(stream, replace(options, wanted=PassMode.FULL))
+            report = await intake.run(stream, replace(options, wanted=PassMode.FULL), begun)
         finally:
             self.trade_bell.ring()
         log.info(
             "pass ended",
             **{key: value for key, value in report.as_document().items() if key not in {"changes", "warnings"}},
         )
-        return report
 
     # --- trade and delivery ---------------------------------------------------------------------------------------------------
 
@@ -211,6 +218,7 @@ class Engine:
         async with self.store.transaction(Urgency.TRADE) as tx:
             keys = await tx.controls.refreshes()
         failed: set[SourceName] = set()
+        troubled = False
         for key in keys:
             if key.source in failed:
                 continue
@@ -218,10 +226,20 @@ class Engine:
                 await self._refresh_one(key)
             except SourceFailed as error:
                 log.warning("a title could not be read again", title=str(key), error=str(error))
-                failed.add(key.source)
+                await self._ask_last(key)
+                if isinstance(error, (SourceUnreachable, SourceRefused)):
+                    failed.add(key.source)
+                else:
+                    troubled = True
         if keys:
             self.trade_bell.ring()
-        return not failed
+        return not failed and not troubled
+
+    async def _ask_last(self, key: TitleKey) -> None:
+        """A title that cannot be read must not keep the others from it."""
+        async with self.store.transaction(Urgency.TRADE) as tx:
+            await tx.controls.refreshed(key)
+            await tx.controls.ask_refresh([key])
 
     async def _refresh_one(self, key: TitleKey) -> None:
         intake = self.intakes.get(key.source)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 import structlog
 
-from syncengine.catalogue.guards import Tallies, is_older, judge, normalised_sent_at, tally
+from syncengine.catalogue.guards import GUARDS, Tallies, is_older, judge, normalised_sent_at, tally
 from syncengine.domain.frame import Frame, FrameIndex, MessageHeader
 from syncengine.domain.ids import PassId, RecordId, RecordReference, SourceName, StreamName, TitleKey
 from syncengine.domain.passes import PassMode, PassReport, RecordOutcome
 from syncengine.domain.title import Remembered
-from syncengine.errors import FeedTorn, GuardStopped, NotOnix, SourceFailed
+from syncengine.errors import FeedTorn, GuardStopped, InputUnreadable, NotOnix, SourceFailed
 from syncengine.onix.framing import FramedBatch, Framer
 from syncengine.ports import (
     Clock,
@@ -36,6 +37,9 @@ from syncengine.settings import GuardSettings
 BATCH_RECORDS = 1000
 BATCH_BYTES = 8 << 20
 """Frames are looked up, parsed and committed in batches of at most so many records or bytes."""
+
+BATCH_UNCHANGED = 50_000
+"""Records that need no look are accounted for in batches of so many."""
 
 APPLY_RECORDS = 500
 """Staged records are applied in transactions of so many, so that delivery never waits long."""
@@ -72,11 +76,20 @@ class _Work:
     index: FrameIndex
     quarantined: Mapping[RecordReference, RecordId | None]
     last_message: dict[str, str]
+    """Per sender, the newest message so far; `stood` is what it was when the pass began."""
+    stood: Mapping[str, str]
     last_full_records: int | None
+    resumed: bool
+    kept: tuple[PassReport, Mapping[str, int]]
+    """The account as it was last committed with the records it tells of."""
+    seen: set[RecordId] = field(default_factory=set)
+    """Of a dry run, which leaves no marks in the store."""
     unreadable: bool = False
     """A frame's reference could not be read: nothing may vanish."""
     defective: bool = False
-    """A message had a defect outside of its records: the pass is not complete."""
+    """A message had a defect outside of its records: the pass is not complete, and nothing may vanish."""
+    torn: bool = False
+    """A message ended before its end: reading may not go on behind it."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,7 +112,12 @@ class _Batch:
 
     @property
     def is_full(self) -> bool:
-        return len(self.gathered.frames) >= BATCH_RECORDS or self.size >= BATCH_BYTES
+        gathered = self.gathered
+        return (
+            len(gathered.frames) >= BATCH_RECORDS
+            or self.size >= BATCH_BYTES
+            or len(gathered.unchanged) >= BATCH_UNCHANGED
+        )
 
 
 class Intake:
@@ -132,20 +150,25 @@ class Intake:
         """The streams of the source, in the order in which they are read."""
         return self._source.streams
 
-    async def run(self, stream: StreamName, options: PassOptions) -> PassReport:
-        """Read the stream once and commit what it says.
+    async def run(
+        self, stream: StreamName, options: PassOptions, begun: Callable[[PassReport], None] | None = None
+    ) -> PassReport:
+        """Read the stream once and commit what it says. `begun` is given the report as soon as there is one to watch.
 
         The report is complete where the source came to its end without a defect. Raises SourceFailed where the source breaks off
         (what was committed stays, the cursor with it) and GuardStopped, in which case nothing of the judged part was applied.
         A pass that was being applied when its process ended is applied to its end first.
         """
         started = self._clock.monotonic()
-        await self._finish_interrupted(stream)
+        if not options.dry_run:
+            await self._finish_interrupted(stream)
         work, plan, cursor = await self._open(stream, options)
         try:
+            if begun is not None:
+                begun(work.report)
             end = await self._read(work, plan, cursor)
             await self._conclude(work, end)
-        except (SourceFailed, GuardStopped) as error:
+        except (SourceFailed, GuardStopped, InputUnreadable) as error:
             _warn(work.report, str(error))
             raise
         finally:
@@ -162,7 +185,7 @@ class Intake:
             stream = self._source.streams[0]
             async with self._store.transaction(Urgency.TRADE) as tx:
                 state = await tx.passes.begin(self.name, stream, PassMode.SINGLE, staged=False, at=self._clock.now())
-                options = PassOptions(stop_on_older=False, allow=("price-jump",))
+                options = PassOptions(stop_on_older=False, allow=GUARDS)
                 work = await self._begin_work(tx, state, options)
             await self._read_part(replace(part, cursor=None), work)
             report = work.report
@@ -182,7 +205,7 @@ class Intake:
             plan = self._source.plan(stream, stands.cursor, options.wanted, self._clock.now())
             unfinished = await tx.passes.unfinished(self.name, stream)
             if plan.resumes and unfinished and unfinished.mode is plan.mode and not options.dry_run:
-                return await self._begin_work(tx, unfinished, options), plan, stands.cursor
+                return await self._begin_work(tx, unfinished, options, resumed=True), plan, stands.cursor
             plan = replace(plan, resumes=False)
             whole = plan.mode is PassMode.FULL or options.stage_deltas
             staged = whole and await tx.records.live_count(self.name) > 0
@@ -206,22 +229,35 @@ class Intake:
             report=report,
         )
 
-    async def _begin_work(self, tx: Transaction, state: PassState, options: PassOptions) -> _Work:
+    async def _begin_again(self, work: _Work) -> None:
+        """The interrupted pass could not be gone on with: account, staged records and seen marks start from nothing."""
+        async with self._store.transaction(Urgency.INTAKE) as tx:
+            old = work.state
+            state = await tx.passes.begin(self.name, old.stream, old.mode, staged=old.staged, at=self._clock.now())
+            fresh = await self._begin_work(tx, state, work.options)
+        work.report.restart()
+        work.state, work.tallies, work.kept = fresh.state, fresh.tallies, (deepcopy(work.report), {})
+        work.unreadable = work.defective = work.resumed = False
+
+    async def _begin_work(
+        self, tx: Transaction, state: PassState, options: PassOptions, *, resumed: bool = False
+    ) -> _Work:
         stands = await tx.passes.stream(self.name, state.stream)
         tallies = Tallies.from_mapping(state.tallies)
         if not state.tallies:
             tallies.known = await tx.records.live_count(self.name)
         predicts = tallies.known > 0 and (state.mode is PassMode.FULL or options.stage_deltas)
-        quarantined = [row.reference for row in await tx.records.quarantined(self.name) if row.reference]
-        known = await tx.records.known(self.name, quarantined)
         return _Work(
             state=state,
             report=state.report,
             tallies=tallies,
             options=options,
             index=await tx.records.index(self.name) if predicts else FrameIndex(),
-            quarantined={ref: known[ref].id if ref in known else None for ref in quarantined},
+            quarantined=await tx.records.quarantined_references(self.name),
             last_message=dict(stands.last_message),
+            stood=dict(stands.last_message),
+            resumed=resumed,
+            kept=(deepcopy(state.report), dict(state.tallies)),
             last_full_records=stands.last_full_records,
             unreadable=bool(state.tallies.get("unreadable")),
             defective=bool(state.tallies.get("defective")),
@@ -236,6 +272,8 @@ class Intake:
             async for item in parts:
                 if isinstance(item, PassEnd):
                     return item
+                if item.starts_over and work.resumed:
+                    await self._begin_again(work)
                 await self._read_part(item, work)
         finally:
             if aclose := getattr(parts, "aclose", None):
@@ -245,6 +283,7 @@ class Intake:
     async def _read_part(self, part: Part, work: _Work) -> None:
         framer = Framer(seed=self._store.identity.seed, index=work.index)
         batch = _Batch(part=part, framer=framer, gathered=FramedBatch(frames=[], unchanged=[]))
+        is_torn = False
         try:
             async for chunk in part.chunks:
                 work.report.bytes += len(chunk)
@@ -253,25 +292,27 @@ class Intake:
                 if batch.is_full:
                     await self._flush(batch, work, cursor=None)
         except FeedTorn as error:
-            work.defective = True
+            is_torn = True
             _warn(work.report, f"{part.name}: {error}")
         except NotOnix as error:
             raise NotOnix(f"{part.name}: {error}", hint=error.hint) from error
         try:
             batch.take(framer.close())
         except NotOnix as error:
-            if not work.defective:
+            if not is_torn:
                 raise NotOnix(f"{part.name}: {error}", hint=error.hint) from error
-        work.defective = work.defective or bool(framer.defects) or not framer.complete
+        is_torn = is_torn or not framer.complete
         for says in (*framer.warnings, *framer.defects):
             _warn(work.report, f"{part.name}: {says}")
-        await self._flush(batch, work, cursor=None if work.defective else part.cursor)
-        if work.defective and part.cursor is not None:
-            work.defective = False  # the page is read again, the pass may yet be complete
+        if is_torn and part.cursor is not None:
+            await self._flush(batch, work, cursor=None)
             raise FeedTorn(
                 f"{part.name}: the page is not whole; its complete records were taken",
                 hint="the next pass asks for this page again",
             )
+        work.torn = work.torn or is_torn
+        work.defective = work.defective or is_torn or bool(framer.defects)
+        await self._flush(batch, work, cursor=part.cursor)
 
     async def _flush(self, batch: _Batch, work: _Work, *, cursor: bytes | None) -> None:
         """Compare what was gathered and commit it, with the cursor where it is the last of its part."""
@@ -308,13 +349,13 @@ class Intake:
         """A message older than the last applied of its sender would take newer facts back (reference/onix.md 2.8)."""
         sent_at = header.sent_at_text
         sender = header.sender or ""
-        last = work.last_message.get(sender)
+        last = work.stood.get(sender)
         if sent_at and last and is_older(sent_at, last):
             says = f"{part.name}: sent {sent_at}, older than the last message applied ({last})"
             if work.options.stop_on_older and "older-message" not in work.options.allow:
                 raise GuardStopped("older-message", says)
             _warn(work.report, says)
-        elif sent_at and (normalised := normalised_sent_at(sent_at)):
+        if sent_at and (normalised := normalised_sent_at(sent_at)):
             work.last_message[sender] = normalised
 
     def _account(self, verdict: Verdict, batch: _Batch, work: _Work) -> None:
@@ -340,6 +381,7 @@ class Intake:
         if not work.state.staged:
             self._judge(work)
         if work.options.dry_run:
+            work.seen.update(seen)
             return
         writes = [verdict.write for verdict in verdicts if verdict.write]
         aside = [verdict for verdict in verdicts if verdict.set_aside]
@@ -355,6 +397,7 @@ class Intake:
                 await tx.passes.see(work.state, seen)
             message = work.last_message if cursor is not None else None
             await tx.passes.progress(work.state, work.report, _saved(work), cursor=cursor, message=message)
+        work.kept = (deepcopy(work.report), _saved(work))
 
     async def _stage(
         self, tx: Transaction, verdicts: Sequence[Verdict], writes: Sequence[RecordWrite], work: _Work
@@ -386,6 +429,10 @@ class Intake:
         if not writes:
             return
         known = await tx.records.known(self.name, [write.reference for write in writes])
+        # What was read again by itself since is newer than what this pass has read.
+        writes = [
+            write for write in writes if not (write.reference in known and known[write.reference].pass_id > state.id)
+        ]
         keys = {key for write in writes for key in (write.key, write.previous_key) if key}
         memories = dict(await tx.titles.remembered(keys))
         before = dict(memories)
@@ -405,34 +452,44 @@ class Intake:
     async def _conclude(self, work: _Work, end: PassEnd) -> None:
         """Judge the whole, apply what was staged, let vanish what a complete snapshot lacks, close the pass."""
         state = work.state
-        gone_ids: Sequence[RecordId] = ()
-        if self._may_vanish(work):
-            async with self._store.transaction(Urgency.INTAKE) as tx:
-                gone_ids = await tx.records.not_seen(state, await tx.passes.seen(state))
+        gone_ids = await self._gone(work)
         work.tallies.vanished = len(gone_ids)
         self._judge(work, complete_full=state.mode is PassMode.FULL and not work.defective)
         work.report.vanished = len(gone_ids)
         work.report.complete = not work.defective
         if work.options.dry_run:
             return
-        cursor = None if work.defective else end.cursor
+        cursor = None if work.torn else end.cursor
         async with self._store.transaction(Urgency.INTAKE) as tx:
             await tx.passes.progress(
                 state, work.report, _saved(work), cursor=cursor, message=work.last_message, applying=True
             )
+        await self._apply_to_the_end(work, gone_ids, cursor)
+
+    async def _apply_to_the_end(self, work: _Work, gone_ids: Sequence[RecordId], cursor: bytes | None) -> None:
+        """From the judgement on: what was staged, what vanished, the end of the pass."""
         await self._apply_staged(work)
         await self._vanish(work, gone_ids)
         async with self._store.transaction(Urgency.INTAKE) as tx:
             is_first = work.report.complete and not await tx.passes.has_completed(self.name)
-            await tx.passes.finish(state, work.report, cursor=cursor, at=self._clock.now())
+            await tx.passes.finish(work.state, work.report, cursor=cursor, at=self._clock.now())
             if is_first:
                 await tx.titles.mark_source_due(self.name)
+
+    async def _gone(self, work: _Work) -> Sequence[RecordId]:
+        """The records that a complete pass of a snapshot lacks."""
+        if not self._may_vanish(work):
+            return ()
+        if work.options.dry_run:
+            return [known.record_id for known in work.index.frames.values() if known.record_id not in work.seen]
+        async with self._store.transaction(Urgency.INTAKE) as tx:
+            return await tx.records.not_seen(work.state, await tx.passes.seen(work.state))
 
     def _may_vanish(self, work: _Work) -> bool:
         """Absence means something only in a complete pass of a snapshot in which every reference could be read."""
         state = work.state
         is_snapshot = state.mode is PassMode.FULL and self._source.is_snapshot(state.stream)
-        return is_snapshot and not (work.defective or work.unreadable or work.options.dry_run)
+        return is_snapshot and not (work.defective or work.unreadable)
 
     async def _apply_staged(self, work: _Work) -> None:
         applied = 0
@@ -463,13 +520,7 @@ class Intake:
                 return
             work = await self._begin_work(tx, state, PassOptions())
         log.info("applying what an interrupted pass had staged", source=self.name, stream=stream)
-        await self._apply_staged(work)
-        if self._may_vanish(work):
-            async with self._store.transaction(Urgency.INTAKE) as tx:
-                ids = await tx.records.not_seen(state, await tx.passes.seen(state))
-            await self._vanish(work, ids)
-        async with self._store.transaction(Urgency.INTAKE) as tx:
-            await tx.passes.finish(state, work.report, cursor=None, at=self._clock.now())
+        await self._apply_to_the_end(work, await self._gone(work), None)
 
     def _judge(self, work: _Work, *, complete_full: bool = False) -> None:
         passed = judge(
@@ -485,8 +536,11 @@ class Intake:
                 log.warning("a guard was let through", source=self.name, says=says)
 
     async def _keep_account(self, work: _Work) -> None:
+        """What a pass that broke off committed, and why it broke off; never what was read and not committed."""
+        report, tallies = work.kept
+        kept = replace(report, warnings=work.report.warnings, seconds=work.report.seconds)
         async with self._store.transaction(Urgency.INTAKE) as tx:
-            await tx.passes.progress(work.state, work.report, _saved(work))
+            await tx.passes.progress(work.state, kept, tallies)
 
 
 def _drop_superseded(gathered: FramedBatch, batch: _Batch, work: _Work) -> list[Frame]:

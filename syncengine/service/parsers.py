@@ -8,8 +8,10 @@ import os
 import signal
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
 import anyio
+import structlog
 from anyio.lowlevel import checkpoint
 
 from syncengine.domain.frame import Context
@@ -23,6 +25,8 @@ _PORTION = 64
 """Records a worker process takes at a time."""
 
 _PR_SET_PDEATHSIG = 1
+
+log = structlog.get_logger(__name__)
 
 Parsed = ParsedRecord | RecordInvalid
 
@@ -46,9 +50,14 @@ class Parsers:
             future = pool.submit(_parse_portion, portions[number], context)
             results[number] = await anyio.to_thread.run_sync(future.result, abandon_on_cancel=True)
 
-        async with anyio.create_task_group() as tasks:
-            for number in range(len(portions)):
-                tasks.start_soon(one, number)
+        try:
+            async with anyio.create_task_group() as tasks:
+                for number in range(len(portions)):
+                    tasks.start_soon(one, number)
+        except* BrokenProcessPool:
+            log.warning("a worker process was killed; this batch is parsed here, the next by new ones")
+            self.close()
+            results = [await _parse_inline(bodies, context)]
         return [result for portion in results for result in portion]
 
     def close(self) -> None:

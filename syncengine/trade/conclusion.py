@@ -11,6 +11,9 @@ from syncengine.domain.order import Order, OrderEvent, OrderState, Reason
 from syncengine.trade.lifecycle import move
 from syncengine.trade.planner import GATE_VALID, probe_due, refund
 
+_DISPUTES = frozenset({Outcome.STALE_FACTS, Outcome.NOT_YET})
+"""What the distributor says of a title that should be for sale by its feed; within the grace NOT_YET is no dispute."""
+
 STALE_ROUNDS = 2
 """After so many disputes about the facts, each followed by reading the title again, a person decides."""
 
@@ -76,7 +79,7 @@ def conclude_gate(gate: Gate, verdict: Verdict, at: datetime, *, in_grace: bool)
             probe_at=probe_due(attempts, at),
         )
     rounds = gate.stale_rounds + 1
-    if verdict.outcome is Outcome.STALE_FACTS and rounds < STALE_ROUNDS:
+    if verdict.outcome in _DISPUTES and rounds < STALE_ROUNDS:
         return GateConclusion(
             gate=replace(gate, state=GateState.STALE, since=at, stale_rounds=rounds, note=said), disputed=True
         )
@@ -90,9 +93,8 @@ def refused(gate: Gate, note: str, at: datetime) -> Gate:
 
 def is_not_yet(verdict: Verdict, *, in_grace: bool) -> bool:
     """Whether a refusal only means that the distributor's clock has not reached the release."""
-    return verdict.outcome is Outcome.NOT_YET or (
-        in_grace and verdict.outcome is Outcome.STALE_FACTS and verdict.word == "cannot_sell"
-    )
+    says_so = verdict.outcome is Outcome.NOT_YET
+    return in_grace and (says_so or (verdict.outcome is Outcome.STALE_FACTS and verdict.word == "cannot_sell"))
 
 
 def park_order(order: Order, reason: Reason, note: str, at: datetime) -> OrderConclusion:
@@ -119,7 +121,7 @@ def _sale(order: Order, verdict: Verdict, at: datetime, *, in_grace: bool) -> Or
     if is_not_yet(verdict, in_grace=in_grace):
         waiting, event = move(order, OrderState.WAITING, at, note=f"not yet sellable: {verdict.word}")
         return OrderConclusion(order=waiting, events=(event,), not_yet=True)
-    if verdict.outcome is Outcome.STALE_FACTS:
+    if verdict.outcome in _DISPUTES:
         rounds = order.stale_rounds + 1
         if rounds < STALE_ROUNDS:
             waiting, event = move(order, OrderState.WAITING, at, note=f"disputed: {verdict.word}", stale_rounds=rounds)

@@ -788,16 +788,17 @@ class StoreSuite:
             assert [] == list(await tx.titles.read(key(1, OPEN_FORMAT)))
             assert [] == list(await tx.titles.find(key().isbn))
 
-    async def test_marks_come_first_then_titles_whose_instant_has_passed(self, store: Store):
+    async def test_titles_whose_instant_has_passed_come_before_what_merely_changed(self, store: Store):
         async with store.transaction(Urgency.TRADE) as tx:
             await tx.titles.decide(key(1), [], NOW)
             await tx.titles.decide(key(2), [], NOW - SECOND)
             await tx.titles.decide(key(3), [], NOW + SECOND)
             await tx.titles.decide(key(4), [], None)
             await tx.titles.mark_due([key(5)])
-            assert [key(5)] == [mark.key for mark in await tx.titles.due(NOW, 1)]
-            assert [key(5), key(2)] == [mark.key for mark in await tx.titles.due(NOW, 2)]
-            assert {key(5), key(2), key(1)} == {mark.key for mark in await tx.titles.due(NOW, 10)}
+            await tx.titles.mark_due([key(1)])
+            assert [key(2)] == [mark.key for mark in await tx.titles.due(NOW, 1)]
+            assert [key(2), key(1)] == [mark.key for mark in await tx.titles.due(NOW, 2)]
+            assert [key(2), key(1), key(5)] == [mark.key for mark in await tx.titles.due(NOW, 10)]
 
     async def test_a_passed_instant_becomes_a_mark_that_survives(self, store: Store, reopen: Opener):
         async with store.transaction(Urgency.TRADE) as tx:
@@ -1077,17 +1078,34 @@ class StoreSuite:
         assert [] == await claim(store, sources=[ENQ])
         assert [] == await claim(store, sources=[])
 
-    async def test_the_unknown_go_before_the_new_and_stay_unknown_in_hand(self, store: Store):
-        await put(store, new_entry("unknown", kind=OperationKind.REFUND))
+    async def test_of_one_priority_the_unknown_go_before_the_new_and_stay_unknown_in_hand(self, store: Store):
+        await put(store, new_entry("unknown"))
         [entry] = await claim(store)
+        await put(store, new_entry("new"))
         await save(store, replace(entry, state=EntryState.UNKNOWN, attempts=1, request=REQUEST, ever_sent=True))
-        await put(store, new_entry("new", kind=OperationKind.PROBE))
 
         unknown, new = await claim(store)
 
         assert (EntryState.UNKNOWN, EntryState.CLAIMED) == (unknown.state, new.state)
         assert (REQUEST, True, 1) == (unknown.request, unknown.ever_sent, unknown.attempts)
         assert [] == await claim(store)
+
+    async def test_an_unknown_refund_never_goes_before_a_new_sale(self, store: Store):
+        await put(store, new_entry("refund", kind=OperationKind.REFUND))
+        [entry] = await claim(store)
+        await save(store, replace(entry, state=EntryState.UNKNOWN, attempts=1, request=REQUEST, ever_sent=True))
+        await put(store, new_entry("sale"))
+
+        assert ["sale", "refund"] == [found.operation.reference for found in await claim(store)]
+
+    async def test_less_urgent_kinds_are_left_where_they_are(self, store: Store):
+        await put(store, *(new_entry(kind.value, kind=kind) for kind in OperationKind))
+
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            urgent = await tx.outbox.claim([ENQ], NOW, 100, least_urgent=OperationKind.SALE)
+
+        assert ["probe", "sale"] == [found.operation.reference for found in urgent]
+        assert ["declaration", "refund"] == [found.operation.reference for found in await claim(store)]
 
     async def test_entries_of_one_order_go_strictly_in_sequence(self, store: Store):
         await put(

@@ -226,7 +226,8 @@ class Shop:
 
     async def resync(self, mode: PassMode | None = None, **options: Any) -> list[PassReport]:
         """One pass; then everything that follows from it."""
-        reports = await self.engine.run_passes(SOURCE, PassOptions(wanted=mode, **options))
+        reports: list[PassReport] = []
+        await self.engine.run_passes(SOURCE, PassOptions(wanted=mode, **options), reports.append)
         await self.settle()
         return reports
 

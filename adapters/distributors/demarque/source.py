@@ -113,11 +113,12 @@ class DeMarqueSource:
             try:
                 link = self._following(answer, visited, pages)
             except SourceFailed:
-                yield Part(name=name, chunks=chunks)
+                yield Part(name=name, chunks=chunks, starts_over=plan.resumes and pages == 1)
                 raise
             coming = asyncio.create_task(self._feed.page(link, "page"))
             try:
-                yield Part(name=name, chunks=chunks, cursor=walk.at(link, pages, self._clock.now()))
+                cursor_behind = walk.at(link, pages, self._clock.now())
+                yield Part(name=name, chunks=chunks, cursor=cursor_behind, starts_over=plan.resumes and pages == 1)
                 answer = await coming
             finally:
                 coming.cancel()
