@@ -220,6 +220,9 @@ async def _interruptible(main: Callable[[], Awaitable[T]]) -> T:
             tasks.start_soon(watch, scope)
             results.append(await main())
         tasks.cancel_scope.cancel()
+    # What is left is quick, and a signal that comes now must not turn a good end into a bad one.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     if not results:
         raise Interrupted
     return results[0]
@@ -308,9 +311,13 @@ def _reader_went_away() -> int:
 
 
 def _explain(error: SyncEngineError) -> None:
-    click.echo(f"error: {error}", err=True)
-    if error.hint:
-        click.echo(f"  {error.hint}", err=True)
+    _say_error(str(error), error.hint)
+
+
+def _say_error(message: str, hint: str) -> None:
+    click.echo(f"error: {message}", err=True)
+    if hint:
+        click.echo(f"  {hint}", err=True)
 
 
 def _explain_group(group: BaseExceptionGroup[BaseException]) -> int:
@@ -359,6 +366,8 @@ def _command(context: click.Context, command: str, arguments: Document, *, json:
         configure_logging("warning")
     with Bars(console) if command == "resync" and console.is_terminal else nullcontext() as bars:
         answer = run_async(lambda: perform(settings, command, arguments, bars))
+    for error in answer.document.get("errors", ()):
+        _say_error(f"{error['source']}: {error['message']}", error["hint"])
     return _give(command, answer, json=json)
 
 

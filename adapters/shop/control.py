@@ -71,9 +71,9 @@ class ControlServer:
             document, exit_code = await self._answer(request.match_info["command"], orjson.loads(await request.read()))
             reply: dict[str, Any] = {"document": document, "exit_code": exit_code}
         except BaseExceptionGroup as group:
+            if group.split(SyncEngineError)[1] is not None:
+                raise  # a fault beside an error is a fault
             errors = list(engine_errors(group))
-            if not errors:
-                raise
             reply = {"error": str(errors[0]), "hint": errors[0].hint, "exit_code": errors[0].exit_code}
         except SyncEngineError as error:
             reply = {"error": str(error), "hint": error.hint, "exit_code": error.exit_code}

@@ -45,10 +45,6 @@ def show(command: str, document: Document, console: Console) -> None:
 def _resync(document: Document, console: Console) -> None:
     for report in document["passes"]:
         _pass(report, console)
-    for error in document.get("errors", ()):
-        console.print(f"[bold red]{error['source']}[/]: {escape(error['message'])}")
-        if error["hint"]:
-            console.print(f"  {escape(error['hint'])}")
     orders = {state: count for state, count in document["orders"].items() if count}
     if orders:
         console.print("orders     " + ", ".join(f"{count:,} {_coloured(state)}" for state, count in orders.items()))

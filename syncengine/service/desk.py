@@ -18,7 +18,14 @@ from syncengine.domain.ids import CustomerId, EntryId, Format, OrderId, SourceNa
 from syncengine.domain.order import Order, OrderRequest, OrderState, Payment, PriceRule
 from syncengine.domain.passes import PassMode, PassReport, RecordOutcome
 from syncengine.domain.territory import Market
-from syncengine.errors import GuardStopped, InputUnreadable, SourceFailed, SyncEngineError, UsageInvalid
+from syncengine.errors import (
+    GuardStopped,
+    InputUnreadable,
+    SourceFailed,
+    SourceUnreachable,
+    SyncEngineError,
+    UsageInvalid,
+)
 from syncengine.ports import Distributor, OrderQuery, Quarantined, Transaction, Urgency
 from syncengine.service.documents import (
     Document,
@@ -154,11 +161,12 @@ class Desk:
                 "pending": sum(counts.get(state.value, 0) for state in _OPEN_ENTRIES),
             },
         }
-        if passes.errors:
+        errors = [*passes.errors, *self._out_of_reach(document["delivery"]["pending"])]
+        if errors:
             document["errors"] = [
-                {"source": source, "message": str(error), "hint": error.hint} for source, error in passes.errors
+                {"source": source, "message": str(error), "hint": error.hint} for source, error in errors
             ]
-            return Answer(document=document, exit_code=max(error.exit_code for _, error in passes.errors))
+            return Answer(document=document, exit_code=max(error.exit_code for _, error in errors))
         async with self._store.transaction(Urgency.COMMAND) as tx:
             paused = dict(await tx.controls.paused())
         if paused:
@@ -166,6 +174,13 @@ class Desk:
         doubtful = any(not report.complete or report.outcomes[RecordOutcome.QUARANTINED] for report in passes.reports)
         waits = counts.get("parked", 0) or orders[OrderState.ATTENTION.value] or paused
         return Answer(document=document, exit_code=1 if doubtful or waits else 0)
+
+    def _out_of_reach(self, pending: int) -> list[tuple[SourceName, SyncEngineError]]:
+        """The distributors that take no calls at the moment, where calls are owed."""
+        resting = [name for name, worker in self.engine.workers.items() if worker.is_resting]
+        hint = "run it again later, or let the daemon go on trying"
+        error = SourceUnreachable(f"takes no calls at the moment; {pending} are still owed", hint=hint)
+        return [(name, error) for name in resting] if pending else []
 
     # --- orders -------------------------------------------------------------------------------------------------------------
 

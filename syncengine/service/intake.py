@@ -73,6 +73,7 @@ class _Work:
     report: PassReport
     tallies: Tallies
     options: PassOptions
+    started: float
     index: FrameIndex
     quarantined: Mapping[RecordReference, RecordId | None]
     last_message: dict[str, str]
@@ -159,7 +160,6 @@ class Intake:
         (what was committed stays, the cursor with it) and GuardStopped, in which case nothing of the judged part was applied.
         A pass that was being applied when its process ended is applied to its end first.
         """
-        started = self._clock.monotonic()
         if not options.dry_run:
             await self._finish_interrupted(stream)
         work, plan, cursor = await self._open(stream, options)
@@ -172,7 +172,7 @@ class Intake:
             _warn(work.report, str(error))
             raise
         finally:
-            work.report.seconds = self._clock.monotonic() - started
+            work.report.seconds = self._clock.monotonic() - work.started
             if not work.report.complete and not options.dry_run:
                 await self._keep_account(work)
         return work.report
@@ -252,6 +252,7 @@ class Intake:
             report=state.report,
             tallies=tallies,
             options=options,
+            started=self._clock.monotonic(),
             index=await tx.records.index(self.name) if predicts else FrameIndex(),
             quarantined=await tx.records.quarantined_references(self.name),
             last_message=dict(stands.last_message),
@@ -390,6 +391,8 @@ class Intake:
                 await self._stage(tx, verdicts, writes, work)
             else:
                 await self._apply(tx, work.state, writes)
+            if work.state.mode is PassMode.SINGLE:
+                await self._supersede(tx, verdicts)
             await tx.records.quarantine(_rows(aside, RecordOutcome.QUARANTINED))
             await tx.records.hold(_rows(aside, RecordOutcome.HELD))
             await self._clear_quarantine(tx, verdicts, seen, work)
@@ -407,6 +410,13 @@ class Intake:
         if same:
             await tx.passes.unstage(work.state, same)
         await tx.passes.stage(work.state, writes)
+
+    async def _supersede(self, tx: Transaction, verdicts: Sequence[Verdict]) -> None:
+        """What a pass has staged of a title is older than the title read again by itself; what it reads from now on is newer."""
+        told = [v.frame.reference for v in verdicts if v.write or v.outcome is RecordOutcome.UNCHANGED]
+        for stream in self.streams:
+            if crawl := await tx.passes.unfinished(self.name, stream):
+                await tx.passes.unstage(crawl, [reference for reference in told if reference])
 
     async def _clear_quarantine(
         self, tx: Transaction, verdicts: Sequence[Verdict], seen: Sequence[RecordId], work: _Work
@@ -429,10 +439,6 @@ class Intake:
         if not writes:
             return
         known = await tx.records.known(self.name, [write.reference for write in writes])
-        # What was read again by itself since is newer than what this pass has read.
-        writes = [
-            write for write in writes if not (write.reference in known and known[write.reference].pass_id > state.id)
-        ]
         keys = {key for write in writes for key in (write.key, write.previous_key) if key}
         memories = dict(await tx.titles.remembered(keys))
         before = dict(memories)
@@ -471,6 +477,7 @@ class Intake:
         await self._apply_staged(work)
         await self._vanish(work, gone_ids)
         async with self._store.transaction(Urgency.INTAKE) as tx:
+            work.report.seconds = self._clock.monotonic() - work.started
             is_first = work.report.complete and not await tx.passes.has_completed(self.name)
             await tx.passes.finish(work.state, work.report, cursor=cursor, at=self._clock.now())
             if is_first:
@@ -506,7 +513,9 @@ class Intake:
     async def _vanish(self, work: _Work, ids: Sequence[RecordId]) -> None:
         for start in range(0, len(ids), APPLY_RECORDS):
             async with self._store.transaction(Urgency.INTAKE) as tx:
-                old = await tx.records.by_id(ids[start : start + APPLY_RECORDS])
+                found = await tx.records.by_id(ids[start : start + APPLY_RECORDS])
+                # What was read again by itself since has not vanished.
+                old = [record for record in found if record.pass_id < work.state.id]
                 now = self._clock.now()
                 await self._apply(
                     tx, work.state, [gone(record, RecordStatus.VANISHED, self.name, now) for record in old]

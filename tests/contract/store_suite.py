@@ -800,6 +800,29 @@ class StoreSuite:
             assert [key(2), key(1)] == [mark.key for mark in await tx.titles.due(NOW, 2)]
             assert [key(2), key(1), key(5)] == [mark.key for mark in await tx.titles.due(NOW, 10)]
 
+    async def test_a_passed_instant_goes_before_a_backlog_of_thousands(self, store: Store, reopen: Opener):
+        """After new rules every title is due: a release must not wait for all of them, marked itself or not."""
+        backlog = [key(number) for number in range(100, 3100)]
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.mark_due(backlog[:1500])
+            await tx.titles.mark_due([key(1)])
+            await tx.titles.mark_due(backlog[1500:])
+            await tx.titles.decide(key(1), [], NOW + SECOND)
+            await tx.titles.decide(key(2), [], NOW + 2 * SECOND)
+            [other] = {mark.key for mark in await tx.titles.due(NOW, 1)}
+            assert other in backlog
+            assert key(1) == (await tx.titles.due(NOW + SECOND, 50))[0].key
+            assert [key(1), key(2)] == [mark.key for mark in (await tx.titles.due(NOW + 2 * SECOND, 50))[:2]]
+
+        async with (await reopen()).transaction(Urgency.TRADE) as tx:
+            for released in (key(1), key(2)):
+                await tx.titles.mark_due([released])
+            for released in (key(1), key(2)):
+                mark = (await tx.titles.due(NOW + 2 * SECOND, 50))[0]
+                assert released == mark.key
+                await tx.titles.advance(mark, None)
+            assert set(backlog) == {mark.key for mark in await tx.titles.due(NOW + 2 * SECOND, 5000)}
+
     async def test_a_passed_instant_becomes_a_mark_that_survives(self, store: Store, reopen: Opener):
         async with store.transaction(Urgency.TRADE) as tx:
             await tx.titles.decide(key(), [], NOW)

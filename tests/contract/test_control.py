@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import stat
 
+import anyio
 import pytest
 
 from adapters.shop.control import LONGEST_PATH, ControlServer, RemoteFailed, ask, socket_path
-from syncengine.errors import GuardStopped, StoreFailed
+from syncengine.errors import GuardStopped, InputUnreadable, StoreFailed
 
 
 @pytest.fixture
@@ -51,6 +52,33 @@ async def test_an_error_there_is_the_same_error_here(serving):
         await ask(path, "resync", {})
     assert failed.value.exit_code == 3
     assert "--allow vanished" in failed.value.hint
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+async def test_an_error_of_tasks_side_by_side_is_the_same_error_here(serving, depth):
+    async def answer(command, arguments):
+        await beside(depth)
+
+    async def beside(deeper):
+        if deeper == 0:
+            raise InputUnreadable("no file matches feeds/*.xml", hint="check the pattern")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.sleep_forever)
+            tasks.start_soon(beside, deeper - 1)
+
+    path = await serving(answer)
+    with pytest.raises(RemoteFailed, match=r"^no file matches feeds/\*\.xml$") as failed:
+        await ask(path, "resync", {})
+    assert (2, "check the pattern") == (failed.value.exit_code, failed.value.hint)
+
+
+async def test_a_fault_beside_an_error_is_not_kept_quiet(serving):
+    async def answer(command, arguments):
+        raise ExceptionGroup("tasks", [InputUnreadable("no file"), ZeroDivisionError()])
+
+    path = await serving(answer)
+    with pytest.raises(StoreFailed, match="could not carry out resync"):
+        await ask(path, "resync", {})
 
 
 async def test_a_fault_there_is_told_and_does_not_look_like_an_answer(serving):

@@ -134,7 +134,7 @@ class TestCalls(DistributorContract):
         receipt = await calls.send(calls.prepare(operation))
         await close(till)
         verdict = calls.read(operation, receipt, sent_before=False)
-        assert verdict.outcome is Outcome.UNAUTHORIZED
+        assert verdict.outcome is Outcome.REJECTED
         assert "no right" in verdict.word
 
     async def test_a_refund_of_another_amount(self, desk):

@@ -429,6 +429,19 @@ async def test_a_dead_link_is_not_taken_for_the_end(mode, status, said):
     assert [name for name, _, _ in steps] == names
 
 
+@pytest.mark.parametrize(("link", "starts_over"), [("dead", [True, False]), ("2%3D", [False])])
+async def test_a_crawl_that_has_to_begin_anew_says_so_with_its_first_page(link, starts_over):
+    """What was counted and staged before would else count twice."""
+    async with benched() as bench:
+        bench.platform.crawl(FULL, 2)
+        crawl = Crawl(mode=PassMode.FULL, t0=START, next=f"{bench.url}{FULL}?start={link}", saved_at=START, pages=1)
+        cursor = Cursor(crawl=crawl).encode()
+        plan = bench.source.plan(STREAM, cursor, None, START)
+        async with aclosing(bench.source.read(STREAM, plan, cursor)) as passing:
+            parts = [step async for step in passing if isinstance(step, Part)]
+    assert starts_over == [part.starts_over for part in parts]
+
+
 async def test_going_on_without_credentials_is_refused_not_begun_anew():
     async with benched() as bench:
         bench.platform.on(f"{FULL}?start=2", lambda: word(401, "access_denied"))

@@ -119,6 +119,10 @@ class Setup:
     orders: OrderSettings = field(default_factory=OrderSettings)
     spend_guard: SpendGuard = field(default_factory=SpendGuard)
     call_seconds: float = 60.0
+    is_named: bool = True
+    """Whether the settings name the distributor at all."""
+    besides: Sequence[Distributor] = ()
+    """Other sources."""
 
 
 class Shop:
@@ -144,19 +148,15 @@ class Shop:
         self.store: SqliteStore = await open_store(self.file, clock=self.clock)
         settings = self._settings(setup)
         pace = Limiter({SOURCE: settings.limits}, {"*": _FAST}, self.clock, self.store)
-        distributor = demarque.connect(SOURCE, settings, World(clock=self.clock, pace=pace, directory=self.directory))
-        assert isinstance(distributor.calls, DeMarqueCalls)
-        assert isinstance(distributor.source, DeMarqueSource)
-        distributor.calls._session._patience = Patience(call_seconds=setup.call_seconds)
-        for session in (distributor.calls._session, distributor.source._session):
-            session._tls = _TLS
-        distributor = replace(distributor, account=replace(distributor.account, address=setup.address))
+        distributors = {one.source.name: one for one in setup.besides}
+        if setup.is_named:
+            distributors[SOURCE] = self._connect(setup, settings, pace)
         self.engine = Engine(
             Parts(
                 store=self.store,
                 clock=self.clock,
                 pace=pace,
-                distributors={SOURCE: distributor},
+                distributors=distributors,
                 parsers=Parsers(),
                 orders=setup.orders,
                 guards=GuardSettings(),
@@ -167,6 +167,15 @@ class Shop:
         await self.engine.start()
         defaults = (setup.orders.price_rule, setup.orders.payment)
         self.desk = Desk(self.engine, file_source=_files, order_defaults=defaults)
+
+    def _connect(self, setup: Setup, settings: demarque.Settings, pace: Limiter) -> Distributor:
+        distributor = demarque.connect(SOURCE, settings, World(clock=self.clock, pace=pace, directory=self.directory))
+        assert isinstance(distributor.calls, DeMarqueCalls)
+        assert isinstance(distributor.source, DeMarqueSource)
+        distributor.calls._session._patience = Patience(call_seconds=setup.call_seconds)
+        for session in (distributor.calls._session, distributor.source._session):
+            session._tls = _TLS
+        return replace(distributor, account=replace(distributor.account, address=setup.address))
 
     async def work(self) -> None:
         """Trade and deliver from now on."""

@@ -114,6 +114,15 @@ class TestFiles:
         assert typed("resync", "enq", "--file", "x.xml").returncode == 2
 
 
+    def test_a_guard_that_does_not_exist_is_named_with_those_that_do(self, typed, tmp_path):
+        (tmp_path / "good.xml").write_text(GOOD)
+        done = typed("resync", "--file", "good.xml", "--allow", "price_jump")
+        assert done.returncode == 2
+        assert "no guard price_jump" in done.stderr
+        assert "price-jump" in done.stderr
+        assert json.loads(typed("status", "--json").stdout)["passes"] == []
+
+
 class TestSettings:
     def test_every_problem_is_told_at_once_with_its_line(self, typed, tmp_path):
         (tmp_path / "syncengine.toml").write_text(
@@ -213,6 +222,15 @@ class TestOrders:
         words = "orders add --order-id 1 --source file --isbn 9782764410004 --market CA/CAD --customer-id c --json"
         [order] = json.loads(typed(*words.split()).stdout)["orders"]
         assert (order["state"], order["reason"]) == ("REFUSED", "NO_CALLS")
+
+    @pytest.mark.parametrize("order_id", ["B[/b]", "[red]", "[/]", "[link=x]y"])
+    def test_an_id_that_looks_like_markup_is_shown_as_it_is(self, typed, known, order_id):
+        words = "--source file --isbn 9782764410004 --market CA/CAD --customer-id c"
+        added = typed("orders", "add", "--order-id", order_id, *words.split(), COLUMNS="200")
+        listed = typed("orders", "list", COLUMNS="200")
+        shown = typed("orders", "show", order_id, COLUMNS="200")
+        assert (0, 0, 0) == (added.returncode, listed.returncode, shown.returncode)
+        assert all(order_id in done.stdout for done in (added, listed, shown))
 
     @pytest.mark.parametrize(
         "words",

@@ -7,18 +7,23 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from adapters.files import FileSource, OnixRules
 from syncengine.delivery.spend import SpendGuard
 from syncengine.domain.delivery import EntryState, Limit
 from syncengine.domain.ids import Format, Isbn, SourceName, TitleKey
 from syncengine.domain.order import OrderState, Reason
 from syncengine.domain.passes import PassMode
 from syncengine.errors import SourceUnreachable, StoreLocked, UsageInvalid
-from syncengine.ports import Urgency
-from tests.flow.engine import MARKETS, SOURCE, Setup, Shop, opened_shop
+from syncengine.ports import Account, Distributor, Urgency
+from syncengine.service.intake import Intake
+from syncengine.settings import GuardSettings
+from tests.flow.engine import MARKETS, PATIENCE_SECONDS, SOURCE, Setup, Shop, opened_shop
 
 S = OrderState
 SECOND = timedelta(seconds=1)
@@ -212,6 +217,24 @@ class TestSettings:
         assert (S.ATTENTION, Reason.OUT_OF_TERRITORY) == (found.state, found.reason)
         assert "US/USD is not among the markets" in found.note
 
+    async def test_a_source_that_is_left_out_for_a_while_loses_none_of_its_timers(self, shop):
+        """What was due while nobody could decide it is decided once it comes back."""
+        isbn = shop.isbn("new_preorder")
+        order = await shop.buy(isbn)
+        assert order.state is S.WAITING
+        await shop.restart(Setup(is_named=False))
+        await shop.pass_time_to(shop.release(isbn) + SECOND)
+        await shop.pass_time(timedelta(hours=1))
+        assert (await shop.read(order.order_id)).state is S.WAITING
+        await shop.restart()
+        assert (await shop.settled(order.order_id)).state is S.PLACED
+        assert [order.order_id] == shop.sold()
+        later = shop.isbn("announced")
+        waiting = await shop.buy(later)
+        await shop.pass_time_to(shop.release(later))
+        await shop.pass_time(SECOND)
+        assert (await shop.read(waiting.order_id)).state is S.PLACED
+
     async def test_settings_that_stay_as_they_are_decide_nothing_anew(self, shop):
         before = await _changes(shop)
         await shop.close()
@@ -308,6 +331,35 @@ class TestCrash:
             await other.close()
         assert (1, 1) == (len(shop.ledger("refund")), len(shop.ledger("preorder")))
 
+    async def test_orders_are_decided_though_the_first_pass_ended_while_it_was_applied(self, tmp_path, monkeypatch):
+        applying, apply_staged = asyncio.Event(), Intake._apply_staged
+
+        async def hold(intake: Intake, work: Any) -> None:
+            applying.set()
+            await asyncio.sleep(PATIENCE_SECONDS)
+
+        async with opened_shop(tmp_path, None) as shop:
+            order_id = await shop.order("9780000000002")
+            monkeypatch.setattr(Intake, "_apply_staged", hold)
+            reading = asyncio.create_task(shop.resync())
+            await asyncio.wait_for(applying.wait(), PATIENCE_SECONDS)
+            shop.engine.trade_bell.ring()
+            await shop.settle()
+            assert (await shop.read(order_id)).state is S.RECEIVED
+            other = shop.crash(tmp_path / "image")
+            reading.cancel()
+            monkeypatch.setattr(Intake, "_apply_staged", apply_staged)
+            await shop.close()
+            await other.open()
+            await other.work()
+            try:
+                await other.resync()
+                found = await other.read(order_id)
+                assert (S.REFUSED, Reason.UNKNOWN_TITLE) == (found.state, found.reason)
+            finally:
+                await other.close()
+            await shop.open()
+
     async def test_an_engine_that_is_stopped_lets_its_calls_end(self, shop):
         shop.break_things(sale={"delay_after": {"seconds": 5}})
         order_id = await shop.order(shop.isbn("on_sale"))
@@ -337,6 +389,117 @@ class TestSingleReads:
         async with shop.store.transaction(Urgency.COMMAND) as tx:
             assert [other] == await tx.controls.refreshes()
         assert 1 == len(shop.calls("publication"))
+
+
+    async def test_a_title_that_cannot_be_read_does_not_keep_those_behind_it_from_being_read_again(self, shop):
+        await shop.close()
+        await shop.open()
+        bad, *good = [
+            TitleKey(source=SOURCE, isbn=shop.isbn(name), format=Format("epub"))
+            for name in ("on_sale", "basket_first", "basket_second")
+        ]
+        shop.break_things(publication={"login_page": {"match": bad.isbn}})
+        async with shop.store.transaction(Urgency.COMMAND) as tx:
+            await tx.controls.ask_refresh([bad, *good])
+        assert await shop.engine.refresh_due() is False
+        async with shop.store.transaction(Urgency.COMMAND) as tx:
+            assert [bad] == await tx.controls.refreshes()
+        shop.mend()
+        assert await shop.engine.refresh_due() is True
+
+    async def test_a_title_that_is_withdrawn_out_of_turn_stops_nothing(self, shop):
+        """A guard judges passes; one that fired here would end the engine."""
+        isbn = shop.isbn("on_sale")
+        for market in MARKETS:
+            shop.edit(isbn, market=market, state="WITHDRAWN")
+        key = TitleKey(source=SOURCE, isbn=isbn, format=Format("epub"))
+        shop.engine.intakes[SOURCE]._guards = GuardSettings(minimum_records=1, withdrawn_percent=0.0)
+        async with shop.store.transaction(Urgency.COMMAND) as tx:
+            await tx.controls.ask_refresh([key])
+        shop.engine.refresh_bell.ring()
+        await shop.settle()
+        order = await shop.buy(isbn)
+        assert (S.REFUSED, Reason.WITHDRAWN) == (order.state, order.reason)
+
+
+class TestResync:
+    async def test_a_source_without_its_files_stops_neither_the_others_nor_delivery(self, tmp_path, catalogue):
+        async with opened_shop(tmp_path, catalogue, Setup(besides=[_backlist(tmp_path)])) as shop:
+            isbn = shop.isbn("new_preorder")
+            order = await shop.buy(isbn)
+            shop.edit(isbn, state="FOR_SALE")
+            answer = await shop.answer("resync", mode="delta")
+            assert 2 == answer.exit_code
+            [error] = answer.document["errors"]
+            assert "backlist" == error["source"]
+            assert "no file matches" in error["message"]
+            assert error["hint"]
+            reports = {report["source"]: report for report in answer.document["passes"]}
+            assert reports[SOURCE]["complete"]
+            assert not reports["backlist"]["complete"]
+            assert error["message"] in reports["backlist"]["warnings"]
+            assert [order.order_id] == shop.sold()
+            assert 1 <= answer.document["delivery"]["settled"]
+
+    async def test_a_full_pass_that_a_guard_stopped_is_let_through_and_followed_by_another(self, shop):
+        first = (await shop.answer("resync", mode="full")).document["passes"][0]
+        _raise_prices(shop)
+        stopped = await shop.answer("resync", mode="full")
+        assert 3 == stopped.exit_code
+        assert "--allow prices-moved" in stopped.document["errors"][0]["hint"]
+        allowed = await shop.answer("resync", mode="full", allow=["prices-moved"])
+        assert 0 == allowed.exit_code
+        [report] = allowed.document["passes"]
+        assert first["records"] == report["records"]
+        assert report["changed"] > 20
+        again = await shop.answer("resync", mode="full")
+        assert 0 == again.exit_code
+        assert first["records"] == again.document["passes"][0]["records"]
+
+    async def test_a_guard_that_does_not_exist_is_refused_with_those_that_do(self, shop):
+        with pytest.raises(UsageInvalid, match="price_jump") as refused:
+            await shop.answer("resync", allow=["vanished", "price_jump"])
+        assert 2 == refused.value.exit_code
+        for name in ("vanished", "price-jump", "older-message"):
+            assert name in refused.value.hint
+        assert "vanished" not in str(refused.value)
+
+
+class TestDryRun:
+    async def test_it_decides_no_order_and_owes_no_call(self, shop):
+        isbn = shop.isbn("new_preorder")
+        order = await shop.buy(isbn)
+        await shop.close()
+        await shop.open()
+        shop.clock.advance_to(shop.release(isbn) + SECOND)
+        before = await _outbox(shop)
+        changes = await _changes(shop)
+        answer = await shop.answer("resync", dry_run=True)
+        assert [True] == [report["complete"] for report in answer.document["passes"]]
+        assert before == await _outbox(shop)
+        assert changes == await _changes(shop)
+        assert 0 == answer.document["delivery"]["pending"]
+        assert (await shop.read(order.order_id)).state is S.WAITING
+        await shop.work()
+        assert (await shop.settled(order.order_id)).state is S.PLACED
+
+    async def test_one_that_fails_shows_its_own_report(self, shop):
+        """Not that of the last pass, which was a good one."""
+        shop.break_things(delta={"access_denied": True})
+        answer = await shop.answer("resync", dry_run=True, mode="delta")
+        assert 4 == answer.exit_code
+        [report], [error] = answer.document["passes"], answer.document["errors"]
+        assert ("delta", False, 0) == (report["mode"], report["complete"], report["records"])
+        assert [error["message"]] == report["warnings"]
+
+    async def test_one_that_a_guard_stops_shows_what_it_has_read(self, shop):
+        _raise_prices(shop)
+        answer = await shop.answer("resync", dry_run=True, mode="full")
+        assert 3 == answer.exit_code
+        [report] = answer.document["passes"]
+        assert ("full", False) == (report["mode"], report["complete"])
+        assert report["changed"] > 20
+        assert "change their price" in report["warnings"][-1]
 
 
 class TestChangeLog:
@@ -398,6 +561,27 @@ class TestChangeLog:
 async def _changes(shop: Shop, since: int = 0) -> list[Mapping[str, Any]]:
     lines: list[Mapping[str, Any]] = (await shop.answer("changes", since=since, limit=10_000)).document["changes"]
     return lines
+
+
+def _backlist(folder: Path) -> Distributor:
+    """Plain files, of which there are none."""
+    source = FileSource(SourceName("backlist"), [folder / "feeds" / "*.xml"])
+    account = Account(kind="onix", address="files", organisation="")
+    return Distributor(
+        source=source, rules=OnixRules(markets=(), zone=ZoneInfo("UTC")), calls=None, account=account
+    )
+
+
+def _raise_prices(shop: Shop) -> None:
+    """By so much, of so many titles, that a guard asks whether that can be."""
+    for row in shop.sandbox.titles():
+        if row.market == "CA/CAD" and row.price:
+            shop.edit(row.isbn, market=row.market, price=str(Decimal(row.price) + 1))
+
+
+async def _outbox(shop: Shop) -> Mapping[str, int]:
+    async with shop.store.transaction(Urgency.COMMAND) as tx:
+        return await tx.outbox.counts()
 
 
 def _has_sold(shop: Shop, count: int) -> bool:

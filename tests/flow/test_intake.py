@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -11,106 +9,16 @@ import pytest
 from adapters.distributors.demarque.rules import DeMarqueRules
 from state.sqlite import open_store
 from syncengine.domain.change import ChangeKind
-from syncengine.domain.ids import Format, Isbn, SourceName, StreamName, TitleKey
+from syncengine.domain.ids import Format, Isbn, TitleKey
 from syncengine.domain.passes import PassMode, RecordOutcome
-from syncengine.domain.territory import Market
 from syncengine.errors import FeedTorn, GuardStopped, NotOnix, SourceUnreachable
-from syncengine.ports import Account, Distributor, Part, PartialUpdates, PassEnd, PassPlan, Urgency
+from syncengine.ports import Account, Distributor, Urgency
 from syncengine.service import intake as intake_module
 from syncengine.service.intake import Intake, PassOptions
 from syncengine.service.parsers import Parsers
 from syncengine.settings import GuardSettings
 from tests.clock import JumpClock
-
-SOURCE = SourceName("enq")
-STREAM = StreamName("publications")
-CA = Market(country="CA", currency="CAD")
-HEAD = (
-    '<?xml version="1.0" encoding="UTF-8"?>\n<ONIXMessage xmlns="http://ns.editeur.org/onix/3.0/reference" release="3.0">'
-    "<Header><Sender><SenderName>ENQC</SenderName></Sender><SentDateTime>{sent_at}</SentDateTime></Header>\n"
-)
-TAIL = "</ONIXMessage>"
-
-
-def isbn(number: int) -> str:
-    body = f"978276441{number:03}"
-    check = -sum(int(digit) * (1, 3)[place % 2] for place, digit in enumerate(body)) % 10
-    return f"{body}{check}"
-
-
-def product(number: int, *, price: str = "9.99", title: str = "Un livre", kind: str = "03", status: str = "04") -> str:
-    reference = f"<RecordReference>ENQC{number}-epub</RecordReference><NotificationType>{kind}</NotificationType>"
-    identifier = (
-        f"<ProductIdentifier><ProductIDType>15</ProductIDType><IDValue>{isbn(number)}</IDValue></ProductIdentifier>"
-    )
-    if kind == "05":
-        return f"<Product>{reference}{identifier}</Product>\n"
-    return f"""<Product>{reference}{identifier}
-<DescriptiveDetail><ProductComposition>00</ProductComposition><ProductForm>EA</ProductForm>
-<ProductFormDetail>E101</ProductFormDetail><EpubTechnicalProtection>02</EpubTechnicalProtection>
-<TitleDetail><TitleType>01</TitleType><TitleElement><TitleElementLevel>01</TitleElementLevel><TitleText>{title}</TitleText>
-</TitleElement></TitleDetail></DescriptiveDetail>
-<PublishingDetail><PublishingStatus>{status}</PublishingStatus><SalesRights><SalesRightsType>01</SalesRightsType>
-<Territory><CountriesIncluded>CA US</CountriesIncluded></Territory></SalesRights></PublishingDetail>
-<ProductSupply><Market><Territory><CountriesIncluded>CA US</CountriesIncluded></Territory></Market>
-<SupplyDetail><Supplier><SupplierRole>06</SupplierRole><SupplierName>S</SupplierName></Supplier>
-<ProductAvailability>20</ProductAvailability><Price><PriceType>02</PriceType><PriceAmount>{price}</PriceAmount>
-<CurrencyCode>CAD</CurrencyCode></Price></SupplyDetail></ProductSupply></Product>
-"""
-
-
-def message(*products: str, sent_at: str = "20261101T000000Z") -> bytes:
-    return (HEAD.format(sent_at=sent_at) + "".join(products) + TAIL).encode()
-
-
-@dataclass
-class Pages:
-    """A source that serves the messages the test gives it, one a page, and breaks where it is told to."""
-
-    pages: list[bytes]
-    mode: PassMode = PassMode.FULL
-    breaks_after: int | None = None
-    torn: set[int] = field(default_factory=set)
-    single: bytes | None = None
-    asked: list[int] = field(default_factory=list)
-    name: SourceName = SOURCE
-    streams: tuple[StreamName, ...] = (STREAM,)
-    partial_updates: PartialUpdates = PartialUpdates.WHOLE
-
-    def is_snapshot(self, stream):
-        return True
-
-    def plan(self, stream, cursor, wanted, now):
-        return PassPlan(mode=wanted or self.mode, resumes=bool(cursor) and cursor != b"end")
-
-    async def read(self, stream, plan, cursor) -> AsyncIterator[Part | PassEnd]:
-        start = int(cursor) if plan.resumes and cursor else 0
-        for number in range(start, len(self.pages)):
-            if number == self.breaks_after:
-                raise SourceUnreachable(f"page {number}: no answer")
-            self.asked.append(number)
-            yield Part(name=f"page {number}", chunks=self._chunks(number), cursor=str(number + 1).encode())
-        yield PassEnd(cursor=b"end")
-
-    async def _chunks(self, number):
-        page = self.pages[number]
-        middle = len(page) // 2
-        yield page[:middle]
-        if number in self.torn:
-            raise FeedTorn("the body ended before its end")
-        yield page[middle:]
-
-    async def read_one(self, isbn):
-        if self.single is None:
-            return None
-        self.pages.append(self.single)
-        return Part(name=f"single {isbn}", chunks=self._chunks(len(self.pages) - 1))
-
-    async def check_account(self):
-        raise AssertionError("not asked here")
-
-    async def aclose(self):
-        pass
+from tests.flow.pages import CA, SOURCE, STREAM, TAIL, Pages, isbn, message, product
 
 
 class Shop:
@@ -128,14 +36,27 @@ class Shop:
         distributor = Distributor(source=self.source, rules=rules, calls=None, account=account)
         return Intake(distributor, self.store, self.clock, Parsers(), self.guards)
 
-    async def run(self, *pages: bytes, mode=PassMode.FULL, breaks_after=None, torn=(), **options):
-        self.source = Pages(list(pages), mode=mode, breaks_after=breaks_after, torn=set(torn))
+    async def run(self, *pages: bytes, mode=PassMode.FULL, breaks_after=None, torn=(), forgets=False, **options):
+        self.source = Pages(list(pages), mode=mode, breaks_after=breaks_after, torn=set(torn), forgets=forgets)
         return await self.intake().run(STREAM, PassOptions(**options))
+
+    async def read_again(self, number: int, **facts: str):
+        """Read a single title, which the distributor now serves with these facts."""
+        crawled, self.source = self.source, Pages([], single=message(product(number, **facts)))
+        report = await self.intake().refresh(title_key(number))
+        self.source = crawled
+        return report
 
     async def live(self) -> set[str]:
         async with self.store.transaction(Urgency.COMMAND) as tx:
             index = await tx.records.index(SOURCE)
             return {reference.decode() for reference in index.frames}
+
+    async def title(self, number: int) -> str:
+        """The title of a product as it is known."""
+        async with self.store.transaction(Urgency.COMMAND) as tx:
+            [found] = await tx.titles.read(title_key(number))
+        return found.records[0].title or ""
 
     async def changes(self, after=0):
         async with self.store.transaction(Urgency.COMMAND) as tx:
@@ -152,6 +73,10 @@ async def shop(tmp_path):
     store = await open_store(f"sqlite:{tmp_path}/store.db", clock=clock)
     yield Shop(store, clock)
     await store.aclose()
+
+
+def title_key(number: int) -> TitleKey:
+    return TitleKey(source=SOURCE, isbn=Isbn(isbn(number)), format=Format("epub"))
 
 
 def counted(report):
@@ -207,9 +132,7 @@ class TestOutcomes:
         feed = message(product(0, title="first"), product(1), product(0, title="last"))
         assert counted(await shop.run(feed)) == {"added": 2, "duplicates": 1}
         assert counted(await shop.run(feed)) == {"unchanged": 2, "duplicates": 1}
-        async with shop.store.transaction(Urgency.COMMAND) as tx:
-            [title] = await tx.titles.read(TitleKey(source=SOURCE, isbn=Isbn(isbn(0)), format=Format("epub")))
-        assert title.records[0].title == "last"
+        assert await shop.title(0) == "last"
 
     async def test_batches_of_any_size_come_to_the_same(self, shop, monkeypatch):
         monkeypatch.setattr(intake_module, "BATCH_RECORDS", 2)
@@ -286,6 +209,23 @@ class TestVanished:
             await shop.intake().run(STREAM, PassOptions())
         assert len(await shop.live()) == 10
 
+    @pytest.mark.parametrize("mode", [PassMode.FULL, PassMode.DELTA])
+    async def test_stray_text_between_records_is_told_lets_nothing_vanish_and_holds_nobody_up(self, shop, mode):
+        """The page is whole, so it would be no other the next time."""
+        await shop.run(message(*map(product, range(10))))
+        pages = [message(product(0, title="new"), "stray text", product(1)), message(*map(product, range(2, 9)))]
+        for outcomes in ({"changed": 1, "unchanged": 8}, {"unchanged": 9}):
+            report = await shop.run(*pages, mode=mode)
+            assert outcomes == counted(report)
+            assert [0, 1] == shop.source.asked
+            assert (False, 0) == (report.complete, report.vanished)
+            [says] = report.warnings
+            assert "page 0: line" in says
+            assert "'stray text'" in says
+        assert 10 == len(await shop.live())
+        whole = await shop.run(message(*map(product, range(9))))
+        assert (True, 1) == (whole.complete, whole.vanished)
+
 
 class TestGuards:
     async def test_a_full_pass_that_would_lose_too_much_applies_nothing(self, shop):
@@ -315,6 +255,30 @@ class TestGuards:
         titles = (await shop.changes())[10:]
         assert [change.reference for change in titles] == ["ENQC0-epub"]
 
+    async def test_a_page_that_was_stopped_is_judged_anew_once_it_is_put_right(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        good, bad = message(product(9, title="new")), message(*(product(n, price="0.50") for n in range(8)))
+        with pytest.raises(GuardStopped):
+            await shop.run(good, bad, mode=PassMode.DELTA)
+        right = message(*(product(n, title="new") for n in range(8)))
+        report = await shop.run(good, right, mode=PassMode.DELTA)
+        assert [1] == shop.source.asked
+        assert {"changed": 9} == counted(report)
+        assert report.complete
+
+    @pytest.mark.parametrize("forgets", [False, True])
+    async def test_a_pass_that_was_stopped_and_is_let_through_counts_each_record_once(self, shop, forgets):
+        await shop.run(message(*map(product, range(10))))
+        dearer = [message(*(product(n, price="10.99") for n in some)) for some in (range(5), range(5, 10))]
+        with pytest.raises(GuardStopped, match="change their price"):
+            await shop.run(*dearer, forgets=forgets)
+        report = await shop.run(*dearer, forgets=forgets, allow=("prices-moved",))
+        assert {"changed": 10} == counted(report)
+        assert {"price": 10} == report.changes
+        again = await shop.run(*dearer)
+        assert {"unchanged": 10} == counted(again)
+        assert again.complete
+
     async def test_an_empty_feed_never_empties_the_shop(self, shop):
         await shop.run(message(*map(product, range(10))))
         with pytest.raises(GuardStopped) as stopped:
@@ -326,6 +290,29 @@ class TestGuards:
         with pytest.raises(GuardStopped) as stopped:
             await shop.run(message(product(0, title="old"), sent_at="20261101T000000Z"), mode=PassMode.DELTA)
         assert stopped.value.guard == "older-message"
+
+    async def test_one_message_from_the_future_does_not_stop_all_that_come_after_it(self, shop):
+        future, now, later, between = "20990101T000000Z", "20261102T000000Z", "20261103T000000Z", "20261102T120000Z"
+        await shop.run(message(product(0), sent_at=future))
+        with pytest.raises(GuardStopped):
+            await shop.run(message(product(0, title="now"), sent_at=now), mode=PassMode.DELTA)
+        await shop.run(message(product(0, title="now"), sent_at=now), mode=PassMode.DELTA, allow=("older-message",))
+        report = await shop.run(message(product(0, title="later"), sent_at=later), mode=PassMode.DELTA)
+        assert {"changed": 1} == counted(report)
+        assert [] == report.warnings
+        with pytest.raises(GuardStopped):
+            await shop.run(message(product(0, title="between"), sent_at=between), mode=PassMode.DELTA)
+
+    async def test_a_dry_run_tells_what_would_vanish(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        report = await shop.run(message(*map(product, range(9))), dry_run=True)
+        assert {"unchanged": 9} == counted(report)
+        assert 1 == report.vanished
+        with pytest.raises(GuardStopped) as stopped:
+            await shop.run(message(*map(product, range(7))), dry_run=True)
+        assert "vanished" == stopped.value.guard
+        assert 10 == len(await shop.live())
+        assert 1 == (await shop.run(message(*map(product, range(9))))).vanished
 
     async def test_a_dry_run_tells_and_changes_nothing(self, shop):
         await shop.run(message(*map(product, range(10))))
@@ -370,26 +357,30 @@ class TestInterrupted:
     async def test_a_pass_whose_process_ended_while_it_was_applied_is_applied_first(self, shop, monkeypatch):
         await shop.run(message(*map(product, range(10))))
         monkeypatch.setattr(intake_module, "APPLY_RECORDS", 2)
-        intake = Intake._apply
-        calls = 0
-
-        async def dies_at_the_third(self, tx, state, writes):
-            nonlocal calls
-            calls += 1
-            if calls == 3:
-                raise KeyboardInterrupt
-            await intake(self, tx, state, writes)
-
-        monkeypatch.setattr(Intake, "_apply", dies_at_the_third)
+        revive = die_while_applying(monkeypatch, turn=3)
         changed = message(*(product(n, title="new") for n in range(9)))
         with pytest.raises(KeyboardInterrupt):
             await shop.run(changed)
         assert len(await shop.changes()) == 14
-        monkeypatch.setattr(Intake, "_apply", intake)
+        revive()
         report = await shop.run(changed)
         assert counted(report) == {"unchanged": 9}
         assert len(await shop.changes()) == 10 + 9 + 1
         assert len(await shop.live()) == 9
+
+    async def test_a_dry_run_applies_nothing_of_it(self, shop, monkeypatch):
+        await shop.run(message(*map(product, range(10))))
+        revive = die_while_applying(monkeypatch, turn=1)
+        changed = message(*(product(n, title="new") for n in range(9)))
+        with pytest.raises(KeyboardInterrupt):
+            await shop.run(changed)
+        revive()
+        report = await shop.run(changed, dry_run=True)
+        assert {"changed": 9} == counted(report)
+        assert 10 == len(await shop.changes())
+        assert 10 == len(await shop.live())
+        assert {"unchanged": 9} == counted(await shop.run(changed))
+        assert 10 + 9 + 1 == len(await shop.changes())
 
     async def test_a_torn_page_gives_its_whole_records_and_is_asked_for_again(self, shop):
         pages = [message(product(0), product(1), product(2)), message(product(3))]
@@ -403,7 +394,7 @@ class TestInterrupted:
 
 
 class TestSingle:
-    KEY = TitleKey(source=SOURCE, isbn=Isbn(isbn(1)), format=Format("epub"))
+    KEY = title_key(1)
 
     async def test_a_title_is_read_again_and_due(self, shop):
         await shop.run(message(*map(product, range(3))))
@@ -425,6 +416,42 @@ class TestSingle:
         shop.source = Pages([], single=message(product(0, price="8.99")))
         await shop.intake().refresh(self.KEY)
         assert (await shop.run(*pages)).records == 2
+
+    async def test_no_guard_stops_it(self, shop):
+        """A guard judges what many records have in common; of one that was asked for, the truth is wanted."""
+        await shop.run(message(*map(product, range(8))))
+        assert {"changed": 1} == counted(await shop.read_again(1, status="11"))
+        assert {"changed": 1} == counted(await shop.read_again(2, price="0.00"))
+        assert {"removed": 1} == counted(await shop.read_again(3, kind="05"))
+
+    async def test_a_page_that_was_read_before_it_does_not_overwrite_it(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        pages = [message(*(product(n, title="crawled") for n in range(5))), message(*map(product, range(5, 10)))]
+        shop.source = Pages(pages, meanwhile={0: lambda: shop.read_again(1, title="read again")})
+        report = await shop.intake().run(STREAM, PassOptions())
+        assert report.complete
+        assert ["crawled", "read again", "crawled"] == [await shop.title(n) for n in range(3)]
+        assert {"changed": 1, "unchanged": 9} == counted(await shop.run(*pages))
+
+    @pytest.mark.parametrize("mode", [PassMode.FULL, PassMode.DELTA])
+    async def test_a_page_that_is_read_after_it_counts(self, shop, mode):
+        await shop.run(message(*map(product, range(10))))
+        pages = [message(*map(product, range(5))), message(product(5, title="crawled"), *map(product, range(6, 10)))]
+        shop.source = Pages(pages, mode=mode, meanwhile={0: lambda: shop.read_again(5, title="read again")})
+        assert {"changed": 1, "unchanged": 9} == counted(await shop.intake().run(STREAM, PassOptions()))
+        assert "crawled" == await shop.title(5)
+
+    async def test_a_title_that_is_read_again_while_absences_are_applied_has_not_vanished(self, shop, monkeypatch):
+        apply_staged = Intake._apply_staged
+
+        async def meanwhile(self, work):
+            await shop.read_again(9, title="read again")
+            await apply_staged(self, work)
+
+        await shop.run(message(*map(product, range(10))))
+        monkeypatch.setattr(Intake, "_apply_staged", meanwhile)
+        await shop.run(message(*map(product, range(9))))
+        assert "read again" == await shop.title(9)
 
     async def test_a_title_that_is_not_known_keeps_its_record(self, shop):
         await shop.run(message(product(1)))
@@ -454,3 +481,19 @@ async def test_every_count_adds_up(shop):
         report = await shop.run(feed)
         assert report.records == 6
         assert sum(report.outcomes[outcome] for outcome in RecordOutcome) == report.as_document()["records"]
+
+
+def die_while_applying(monkeypatch, *, turn: int):
+    """Let the process end where records are applied for the nth time; gives what undoes it."""
+    apply = Intake._apply
+    turns = 0
+
+    async def dies(self, tx, state, writes):
+        nonlocal turns
+        turns += 1
+        if turns == turn:
+            raise KeyboardInterrupt
+        await apply(self, tx, state, writes)
+
+    monkeypatch.setattr(Intake, "_apply", dies)
+    return lambda: monkeypatch.setattr(Intake, "_apply", apply)

@@ -781,6 +781,24 @@ class TestRefund:
         assert 1 == len(shop.ledger("refund"))
 
 
+    async def test_that_is_in_doubt_can_not_be_dropped_without_its_order(self, shop):
+        """Forgotten, it would leave a sold order that could be sold again."""
+        order = await shop.buy(shop.isbn("on_sale"))
+        shop.break_things(refund={"error_after": True})
+        await shop.answer("orders_refund", order_ids=[order.order_id])
+        await _use_up_tries(shop)
+        [entry] = (await shop.answer("parked_list")).document["entries"]
+        with pytest.raises(UsageInvalid, match=f"belongs to order {order.order_id}") as refused:
+            await shop.answer("parked_drop", id=str(entry["id"]))
+        assert f"orders resolve {order.order_id} --retry" in refused.value.hint
+        assert [entry] == (await shop.answer("parked_list")).document["entries"]
+        shop.mend()
+        before = len(shop.sold())
+        await _resolve(shop, order.order_id, retry=True)
+        assert (await shop.read(order.order_id)).state is S.REFUNDED
+        assert (1, before) == (len(shop.ledger("refund")), len(shop.sold()))
+
+
 class TestUnknownOutcome:
     @pytest.mark.parametrize("fault", ["error_after", "drop_after", "garbage", "torn"])
     async def test_a_sale_that_was_recorded_is_found_and_not_made_again(self, shop, fault):
@@ -950,6 +968,31 @@ class TestRefused:
         assert ["pdf"] == [row.format for row in shop.ledger("sale")]
         library = await shop.buy(shop.isbn("library_shares_isbn"), format="")
         assert (S.PLACED, "epub") == (library.state, library.key.format)
+
+    async def test_open_formats_share_the_simulation_of_their_title(self, shop):
+        isbn = shop.isbn("on_sale")
+        ids = []
+        for form in ("", "", "epub", ""):
+            ids += await shop.orders(3, isbn, format=form)
+            await shop.settle()
+        assert {"PLACED"} == await shop.states(ids)
+        assert (1, 12) == (len(shop.calls("simulate")), len(shop.calls("sale")))
+
+    async def test_open_formats_share_the_probes_of_a_release_night(self, shop):
+        isbn = shop.isbn("new_preorder")
+        ids = [*await shop.orders(3, isbn, format=""), *await shop.orders(3, isbn)]
+        await shop.settle()
+        shop.break_things(settings={"dead_clock": {isbn: 15}})
+        await shop.pass_time_to(shop.release(isbn))
+        ids += await shop.orders(2, isbn, format="")
+        await shop.settle()
+        assert {"WAITING"} == await shop.states(ids)
+        assert 1 == len(shop.calls("simulate"))
+        await shop.pass_time(5 * SECOND)
+        await shop.pass_time(15 * SECOND)
+        assert {"PLACED"} == await shop.states(ids)
+        assert ["cannot_sell", "cannot_sell", "valid"] == [row.word for row in shop.calls("simulate")]
+        assert sorted(ids) == sorted(shop.sold())
 
     async def test_an_open_format_that_may_be_two_is_refused(self, shop):
         isbn = shop.isbn("on_sale")

@@ -44,6 +44,24 @@ async def test_worker_processes_give_what_is_given_inline():
         parsers.close()
 
 
+async def test_a_worker_process_that_is_killed_costs_no_record():
+    """By the kernel, for want of memory; the next batch is parsed by new ones."""
+    parsers = Parsers(workers=2)
+    given = bodies(300)
+    expected = read(await Parsers().parse(given, context()))
+    try:
+        await parsers.parse(given, context())
+        assert parsers._pool is not None
+        first, *_ = killed = list(parsers._pool._processes)
+        os.kill(first, signal.SIGKILL)
+        assert expected == read(await parsers.parse(given, context()))
+        assert expected == read(await parsers.parse(given, context()))
+        assert parsers._pool is not None
+        assert not set(killed) & set(parsers._pool._processes)
+    finally:
+        parsers.close()
+
+
 CHILD = """
 import anyio, sys
 from syncengine.service.parsers import Parsers

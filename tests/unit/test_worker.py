@@ -188,6 +188,19 @@ class ShutPace(FreePace):
         await self.open.wait()
 
 
+class SlowPace(FreePace):
+    """A pace at which nothing of some endpoint classes goes."""
+
+    def __init__(self, *slow: str) -> None:
+        super().__init__()
+        self.slow = slow
+
+    async def turn(self, source: SourceName, limit: str) -> None:
+        await super().turn(source, limit)
+        if limit in self.slow:
+            await anyio.sleep_forever()
+
+
 class House:
     """A store with a worker and all it needs, and a few short words for tests."""
 
@@ -1226,3 +1239,26 @@ async def test_a_backlog_goes_out_by_priority(house):
     await house.drain()
 
     assert house.distributor.targets == ["/probe/probe", "/sale/sale", "/declaration/declaration", "/refund/refund"]
+
+
+@pytest.mark.parametrize(("concurrency", "most"), [(2, 1), (4, 2), (5, 2), (8, 4)])
+async def test_what_waits_for_a_slow_rate_leaves_half_of_the_places_to_sales(house, concurrency, most):
+    """A thousand declarations at one a minute must not keep a release waiting for hours."""
+    house.distributor.concurrency = concurrency
+    house.pace = SlowPace("declaration", "refund")
+    await house.owe(*(f"d{number}" for number in range(5)), kind=DECLARATION)
+    await house.owe(*(f"f{number}" for number in range(5)), kind=REFUND)
+    worker = house.worker(grace_seconds=0.0)
+    running = asyncio.ensure_future(worker.run())
+    await until(lambda: len(house.pace.turns) == most)
+    sales = [f"s{number}" for number in range(20)]
+    await house.owe(*sales, "probe")
+
+    house.bell.ring()
+    await until(lambda: len(house.distributor.effects) == 21)
+
+    assert sorted(house.distributor.effects) == sorted([*sales, "probe"])
+    assert house.pace.turns[:most] == ["declaration"] * most
+    assert [turn for turn in house.pace.turns if turn != "sale"] == ["declaration"] * most
+    worker.stop()
+    await running
