@@ -356,6 +356,10 @@ class Intake:
             if work.options.stop_on_older and "older-message" not in work.options.allow:
                 raise GuardStopped("older-message", says)
             _warn(work.report, says)
+        newest = work.last_message.get(sender)
+        # The first message of a pass counts even where it is older and was let through; then the newest of the pass.
+        if newest != last and is_older(sent_at, newest):
+            return
         if sent_at and (normalised := normalised_sent_at(sent_at)):
             work.last_message[sender] = normalised
 

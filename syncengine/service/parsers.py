@@ -56,7 +56,8 @@ class Parsers:
                     tasks.start_soon(one, number)
         except* BrokenProcessPool:
             log.warning("a worker process was killed; this batch is parsed here, the next by new ones")
-            self.close()
+            if self._pool is pool:
+                self.close()
             results = [await _parse_inline(bodies, context)]
         return [result for portion in results for result in portion]
 

@@ -53,7 +53,9 @@ def clock():
 
 
 @asynccontextmanager
-async def running(folder: Path, clock: JumpClock, *sources: Source, schedule: timedelta = HOUR) -> AsyncIterator[Engine]:
+async def running(
+    folder: Path, clock: JumpClock, *sources: Source, schedule: timedelta = HOUR
+) -> AsyncIterator[Engine]:
     """A daemon that reads these sources; it must still be running at the end."""
     rules = OnixRules(markets=(), zone=ZoneInfo("UTC"))
     account = Account(kind="onix", address="files", organisation="")

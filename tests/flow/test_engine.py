@@ -390,7 +390,6 @@ class TestSingleReads:
             assert [other] == await tx.controls.refreshes()
         assert 1 == len(shop.calls("publication"))
 
-
     async def test_a_title_that_cannot_be_read_does_not_keep_those_behind_it_from_being_read_again(self, shop):
         await shop.close()
         await shop.open()
@@ -567,9 +566,7 @@ def _backlist(folder: Path) -> Distributor:
     """Plain files, of which there are none."""
     source = FileSource(SourceName("backlist"), [folder / "feeds" / "*.xml"])
     account = Account(kind="onix", address="files", organisation="")
-    return Distributor(
-        source=source, rules=OnixRules(markets=(), zone=ZoneInfo("UTC")), calls=None, account=account
-    )
+    return Distributor(source=source, rules=OnixRules(markets=(), zone=ZoneInfo("UTC")), calls=None, account=account)
 
 
 def _raise_prices(shop: Shop) -> None:

@@ -219,6 +219,7 @@ class TestVanished:
             assert outcomes == counted(report)
             assert [0, 1] == shop.source.asked
             assert (False, 0) == (report.complete, report.vanished)
+            assert b"end" == (await shop.stands()).cursor
             [says] = report.warnings
             assert "page 0: line" in says
             assert "'stray text'" in says
@@ -302,6 +303,14 @@ class TestGuards:
         assert [] == report.warnings
         with pytest.raises(GuardStopped):
             await shop.run(message(product(0, title="between"), sent_at=between), mode=PassMode.DELTA)
+
+    async def test_of_the_messages_of_a_pass_the_newest_counts_whatever_their_order(self, shop):
+        await shop.run(message(product(0), sent_at="20261101T000000Z"))
+        newer, older = (message(product(n), sent_at=f"2026110{day}T000000Z") for n, day in ((0, 4), (1, 2)))
+        await shop.run(newer, older, mode=PassMode.DELTA)
+        with pytest.raises(GuardStopped) as stopped:
+            await shop.run(message(product(0, title="between"), sent_at="20261103T000000Z"), mode=PassMode.DELTA)
+        assert "older-message" == stopped.value.guard
 
     async def test_a_dry_run_tells_what_would_vanish(self, shop):
         await shop.run(message(*map(product, range(10))))
