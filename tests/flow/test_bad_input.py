@@ -113,7 +113,6 @@ class TestFiles:
     def test_files_and_sources_do_not_mix(self, typed):
         assert typed("resync", "enq", "--file", "x.xml").returncode == 2
 
-
     def test_a_guard_that_does_not_exist_is_named_with_those_that_do(self, typed, tmp_path):
         (tmp_path / "good.xml").write_text(GOOD)
         done = typed("resync", "--file", "good.xml", "--allow", "price_jump")

@@ -780,7 +780,6 @@ class TestRefund:
         assert (await shop.read(order.order_id)).state is S.REFUNDED
         assert 1 == len(shop.ledger("refund"))
 
-
     async def test_that_is_in_doubt_can_not_be_dropped_without_its_order(self, shop):
         """Forgotten, it would leave a sold order that could be sold again."""
         order = await shop.buy(shop.isbn("on_sale"))

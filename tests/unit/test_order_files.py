@@ -53,7 +53,9 @@ def test_ndjson_is_known_by_its_brace(orders):
 
 @pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x85"])
 def test_ndjson_ends_its_lines_at_newlines_alone(orders, separator):
-    found = orders('{"order_id": "A-1", "last_name": "Du\u2028pont"}\n{"order_id": "A-2"}\n'.replace("\u2028", separator))
+    found = orders(
+        '{"order_id": "A-1", "last_name": "Du\u2028pont"}\n{"order_id": "A-2"}\n'.replace("\u2028", separator)
+    )
     assert found.problems == ()
     assert [line for line, _ in found.rows] == [1, 2]
     assert found.rows[0][1]["last_name"] == f"Du{separator}pont"
