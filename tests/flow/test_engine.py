@@ -88,7 +88,7 @@ class TestThrottled:
         shop.mend()
         await shop.while_time_passes(shop.settle())
         for _ in range(4):
-            await shop.pass_time(timedelta(hours=5))
+            await shop.while_time_passes(shop.pass_time(timedelta(hours=5)))
         assert {"PLACED"} == await shop.states(ids)
         assert sorted(ids) == sorted(shop.sold())
 
@@ -104,7 +104,7 @@ class TestThrottled:
         await asyncio.wait_for(shop.engine.settle_down(), 2)
         shop.mend()
         await shop.while_time_passes(shop.settle())
-        await shop.pass_time(timedelta(hours=5))
+        await shop.while_time_passes(shop.pass_time(timedelta(hours=5)))
         assert sorted(ids) == sorted(shop.sold()[1:])
 
 
