@@ -95,7 +95,8 @@ def read_root(tag: Tag, *, line: int) -> Root:
         if release and not release.startswith("3"):
             raise _other_release(release, f"by its {where}")
     is_bare = tag.local in RECORD_NAMES
-    style = (RECORD_NAMES if is_bare else ROOT_NAMES)[tag.local]
+    style = (RECORD_NAMES if is_bare else ROOT_NAMES).get(tag.local, TagStyle.REFERENCE)
+    misspelled = [f"the root element is <{_shown(tag.name)}>; read as <ONIXMessage>"] if _is_misspelled(tag) else []
     return Root(
         name=_root_name(style) if is_bare else tag.name,
         style=style,
@@ -104,7 +105,7 @@ def read_root(tag: Tag, *, line: int) -> Root:
         is_bare=is_bare,
         is_empty=tag.is_empty and not is_bare,
         line=line,
-        warnings=tuple(_release_warnings(stated, named, is_bare=is_bare)),
+        warnings=(*misspelled, *_release_warnings(stated, named, is_bare=is_bare)),
     )
 
 
@@ -245,12 +246,18 @@ def _refuse_strangers(tag: Tag) -> None:
             "an ONIX acknowledgement, not a message with products",
             hint="acknowledgements answer messages that were sent; take them out of this source's path",
         )
-    if tag.local not in ROOT_NAMES and tag.local not in RECORD_NAMES:
+    if tag.local not in ROOT_NAMES and tag.local not in RECORD_NAMES and not _is_misspelled(tag):
         namespace = f" ({tag.namespace})" if tag.namespace else ""
         raise NotOnix(
             f"the root element is <{_shown(tag.name)}>{namespace}, not <ONIXMessage>",
             hint="check the path or address of this source",
         )
+
+
+def _is_misspelled(tag: Tag) -> bool:
+    """Whether a root that is not spelled as it should be says by its release that it is meant as one."""
+    is_strange = tag.local not in ROOT_NAMES and tag.local not in RECORD_NAMES
+    return is_strange and tag.local.lower().startswith(b"onix") and tag.attribute(b"release").startswith("3")
 
 
 def _shown(name: bytes) -> str:

@@ -228,7 +228,8 @@ class _Message(Reader):
         tag = _END_TAG.match(window.buffer, window.position)
         if tag is None:
             return self.wait_for_more()
-        if tag[1].rpartition(b":")[2] in ROOT_NAMES and not self._is_closed:
+        is_root = tag[1] == self._root.name or tag[1].rpartition(b":")[2] in ROOT_NAMES
+        if is_root and not self._is_closed:
             self._close_root(tag[1])
         else:
             self._complain(window.position, f"an end tag </{_shown(tag[1])}> without its start")

@@ -139,7 +139,7 @@ class TestNotOnix:
                 b'<?xml version="1.0"?><feed xmlns="http://www.w3.org/2005/Atom"/>',
                 "<feed> (http://www.w3.org/2005/Atom)",
             ),
-            (b"<ONIXMESAGE release='3.0'/>", "<ONIXMESAGE>"),
+            (b"<ONIXMESAGE/>", "<ONIXMESAGE>"),
             (b"<ONIXMessageAcknowledgement release='3.0'/>", "acknowledgement"),
             (b"<ONIXMessage xmlns='http://ns.editeur.org/onix/acknowledgement/3.0/reference'/>", "acknowledgement"),
             (b"<ONIXMessage release='2.1'/>", "2.1 (by its release)"),

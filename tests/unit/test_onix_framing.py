@@ -146,6 +146,24 @@ class TestUnchanged:
         assert (len(again.unchanged), len(again.framer.defects)) == (2, 1)
 
 
+class TestMisspelledRoot:
+    TEXT = f'<ONIXMESAGE release="3.0"><Header/>{record("a")}{record("b")}</ONIXMESAGE>'
+
+    def test_is_read_where_its_release_says_what_it_is(self, chunk_size):
+        reading = read(self.TEXT, chunk_size=chunk_size)
+        assert (reading.references, reading.framer.complete, reading.framer.defects) == (["a", "b"], True, [])
+        assert any("<ONIXMESAGE>" in says for says in reading.framer.warnings)
+        context = reading.framer.context
+        assert context is not None
+        for body in reading.bodies:
+            assert etree.fromstring(context.opening + body + context.closing)[0].tag == "Product"
+
+    @pytest.mark.parametrize("root", ["ONIXMESAGE", 'ONIXMESAGE release="2.1"', 'catalogue release="3.0"'])
+    def test_is_refused_where_it_does_not(self, root):
+        with pytest.raises(NotOnix):
+            read(f"<{root}>{record('a')}</{root.split()[0]}>")
+
+
 class TestScanned:
     @pytest.mark.parametrize(
         "content",
