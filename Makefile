@@ -91,6 +91,6 @@ define make_environment
 endef
 
 define resolve
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate $(if $(UPGRADE),--upgrade) $(2) $(1).in --output-file $(1).lock
 endef

@@ -41,7 +41,7 @@ from syncengine.domain.product import Product
 from syncengine.domain.territory import Market
 from syncengine.domain.title import Remembered, Title
 from syncengine.settings import Secret as Secret  # noqa: PLC0414 - adapters know settings by the ports alone
-from syncengine.settings import SourceSettings as SourceSettings  # noqa: PLC0414
+from syncengine.settings import SourceSettings as SourceSettings  # noqa: PLC0414 - the same
 
 # --- time ---------------------------------------------------------------------------------------------------------------
 

@@ -158,7 +158,7 @@ class OnixRules:
             rules=decision.rules,
         )
 
-    def remember(self, remembered: Remembered, old: Product | None, new: Product | None) -> Remembered:  # noqa: ARG002
+    def remember(self, remembered: Remembered, old: Product | None, new: Product | None) -> Remembered:  # noqa: ARG002 - plain ONIX takes every record as it is
         """The standard gives the past no meaning."""
         return remembered
 

@@ -75,7 +75,7 @@ class FileSource:
         stream: StreamName,  # noqa: ARG002 - there is one stream
         cursor: bytes | None,  # noqa: ARG002 - a folder has no place to go on from
         wanted: PassMode | None,
-        now: datetime,  # noqa: ARG002
+        now: datetime,  # noqa: ARG002 - files are read whenever they are asked for
     ) -> PassPlan:
         return PassPlan(mode=wanted or self._mode)
 
@@ -83,7 +83,7 @@ class FileSource:
         self,
         stream: StreamName,  # noqa: ARG002 - there is one stream
         plan: PassPlan,  # noqa: ARG002 - the same files in every mode
-        cursor: bytes | None,  # noqa: ARG002
+        cursor: bytes | None,  # noqa: ARG002 - a folder has no place to go on from
     ) -> AsyncGenerator[Part | PassEnd, None]:
         with ThreadPoolExecutor(max_workers=1, thread_name_prefix="files") as worker:
             for message in await _in(worker, self._messages):

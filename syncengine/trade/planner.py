@@ -60,11 +60,6 @@ class Plan:
     probe: Operation | None = None
     revoke: bool = False
 
-    @property
-    def is_nothing(self) -> bool:
-        """Whether the order stays exactly as it is."""
-        return not self.events and self.operation is None and self.gate is None and not self.revoke
-
 
 class _Steps:
     """Collects the steps of one order; each reads on from the last."""

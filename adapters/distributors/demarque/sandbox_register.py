@@ -72,7 +72,7 @@ class Register:
         self._by_basket.setdefault(sale.key[:3], []).append(sale)
         self._customers[sale.transaction_id] = sale.customer_id
 
-    def add_preorder(self, isbn: str, format: str, customer_id: str) -> bool:  # noqa: A002
+    def add_preorder(self, isbn: str, format: str, customer_id: str) -> bool:  # noqa: A002 - the contract's word
         """Take a preorder; false where it was known."""
         key = (isbn, format, customer_id)
         if key in self._preorders:
@@ -80,7 +80,7 @@ class Register:
         self._preorders.add(key)
         return True
 
-    def has_preorder(self, isbn: str, format: str, customer_id: str) -> bool:  # noqa: A002
+    def has_preorder(self, isbn: str, format: str, customer_id: str) -> bool:  # noqa: A002 - the contract's word
         """Whether that announcement was made."""
         return (isbn, format, customer_id) in self._preorders
 
