@@ -1,140 +1,247 @@
-"""Digests of a record's content, block by block, blind to how it was spelled (reference/onix.md 2.14).
+"""One record as a product page needs it: a description of one shape for all releases.
 
-Each element gets a canonical spelling: reference name, attributes in order, and either its text or the sorted spellings of its
-children. The separators are control characters, which no XML text can hold, so that no two contents share a spelling.
+Codes come with their names, texts safe to show, order as the standard means it. What decides about selling is not here.
 """
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from hashlib import blake2b
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
 
-from syncengine.domain.tags import XHTML_NAMES, Block
-from syncengine.onix.dialect import Element, bare_code, read_product
+from syncengine.domain.description import (
+    Copyright,
+    Description,
+    Edition,
+    Feature,
+    Form,
+    License,
+    Measure,
+    Part,
+    Publisher,
+    Publishing,
+    RelatedProduct,
+    RelatedWork,
+    UsageConstraint,
+    UsageLimit,
+)
+from syncengine.onix.collateral import citations, prizes, resources, texts
+from syncengine.onix.content import audience, extents, illustrations, keywords, languages, subjects
+from syncengine.onix.element import Element
+from syncengine.onix.naming import collections, contributors, main_title, names, title_details
+from syncengine.onix.wording import NameOf, Wording, all_words, links, plain_words, words
 
-_ATTRIBUTE, _CONTENT, _END, _PLACE = "\x02", "\x03", "\x01", "\x04"
-_PROVENANCE = frozenset(["refname", "shortname", "datestamp", "sourcename", "sourcetype", "schemaLocation"])
-_BLOCKS = {block.value: block for block in Block if block is not Block.RECORD}
-# Siblings of these names are read in their order, unless each has a SequenceNumber.
-_ORDERED = frozenset(["Contributor", "ContributorReference", "TitleElement", "ContentItem", "TextAuthor"])
-_BLANKS = " \t\r\n\u00a0\u200b\u200c\u200d\u2060\ufeff"
-_RUN = re.compile(r"[ \t\r\n]+")
-_NUMBER = re.compile(r"[0-9]{1,20}(?:\.[0-9]{0,20})?")
-
-
-def digests_of(opening: bytes, body: bytes, closing: bytes) -> Mapping[str, bytes]:
-    """The digests of a stored raw frame; raises RecordInvalid where it cannot be read."""
-    product, _ = read_product(opening, body, closing)
-    return digests(product)
-
-
-def digests(product: Element) -> Mapping[str, bytes]:
-    """A 128-bit digest per block that the record has, by the block's word; block zero is `record`, and empty blocks are none.
-
-    All `ProductSupply` composites are one block. What belongs to no block counts as block zero.
-    """
-    parts: defaultdict[str, list[str]] = defaultdict(list)
-    for element in product.children:
-        block = _BLOCKS.get(element.name, Block.RECORD)
-        if block is Block.RECORD or element.children:
-            parts[block.word].append(_spell(element))
-    return {word: _digest(spellings) for word, spellings in parts.items()}
-
-
-def _digest(spellings: list[str]) -> bytes:
-    spellings.sort()
-    return blake2b("".join(spellings).encode("utf-8"), digest_size=16).digest()
-
-
-def _spell(element: Element) -> str:
-    name, attributes, text, children, _ = element
-    if not children:
-        if not attributes:
-            return f"{name}{_CONTENT}{_tidy(name, text) if text else ''}{_END}"
-        kept = text or "" if element.attribute("textformat") is not None else _tidy(name, text or "")
-        return f"{name}{_spell_attributes(attributes)}{_CONTENT}{kept}{_END}"
-    names = {child.name for child in children}
-    if _is_mixed(element, names):
-        return _spell_mixed(element)
-    return f"{name}{_spell_attributes(attributes)}{_CONTENT}{_spell_children(children, names)}{_END}"
-
-
-def _is_mixed(element: Element, names: set[str]) -> bool:
-    """Whether blanks and order inside belong to a text: markup, text beside elements, or a declared text format."""
-    if not XHTML_NAMES.isdisjoint(names):
-        return True
-    if element.attributes and element.attribute("textformat") is not None:
-        return True
-    beside = (element.text or "") + "".join([child.tail or "" for child in element.children])
-    return bool(beside) and not beside.isspace()
-
-
-def _spell_children(children: tuple[Element, ...], names: set[str]) -> str:
-    if "DateFormat" in names:
-        children = _with_date_format(children)
-    spellings = [_spell(child) for child in children]
-    if not _ORDERED.isdisjoint(names):
-        for name in _ORDERED & names:
-            _spell_places(name, children, spellings)
-    spellings.sort()
-    return "".join(spellings)
-
-
-def _spell_attributes(attributes: Sequence[tuple[str, str]]) -> str:
-    if not attributes:
-        return ""
-    return "".join([f"{_ATTRIBUTE}{name}={value}" for name, value in sorted(attributes) if name not in _PROVENANCE])
-
-
-def _spell_places(name: str, children: Sequence[Element], spellings: list[str]) -> None:
-    """Put the place among its like before each spelling, unless they are all numbered."""
-    indexes = [index for index, child in enumerate(children) if child.name == name]
-    if any(children[index].child("SequenceNumber") is None for index in indexes):
-        for place, index in enumerate(indexes):
-            spellings[index] = f"{name}{_PLACE}{place:06}{spellings[index]}"
-
-
-def _spell_mixed(element: Element) -> str:
-    inside = "".join([_spell_mixed(child) + (child.tail or "") for child in element.children])
-    return f"{element.name}{_spell_attributes(element.attributes)}{_CONTENT}{element.text or ''}{inside}{_END}"
-
-
-def _with_date_format(children: tuple[Element, ...]) -> tuple[Element, ...]:
-    """Spell 3.0's child `DateFormat` as the attribute of its `Date` that 3.1 has; where both occur the attribute holds."""
-    form = next(child for child in children if child.name == "DateFormat")
-    code = ("dateformat", bare_code(form.text or ""))
-    return tuple(_with_attribute(child, code) for child in children if child is not form)
-
-
-def _with_attribute(child: Element, attribute: tuple[str, str]) -> Element:
-    if child.name != "Date" or child.attribute(attribute[0]) is not None:
-        return child
-    return child._replace(attributes=(*child.attributes, attribute))
-
-
-def _tidy(name: str, text: str) -> str:
-    if spell := _SPECIAL.get(name):
-        return spell(text)
-    if text.isascii():
-        return " ".join(text.split())
-    return _RUN.sub(" ", text.strip(_BLANKS))
-
-
-def _spell_codes(text: str) -> str:
-    return " ".join(sorted(set(bare_code(text).split())))
-
-
-def _spell_number(text: str) -> str:
-    """`9.90` is `9.9`; what is no number stays as it is."""
-    bare = bare_code(text)
-    return f"{Decimal(bare).normalize():f}" if _NUMBER.fullmatch(bare) else bare
-
-
-_SPECIAL: Mapping[str, Callable[[str], str]] = {
-    **dict.fromkeys(["CountriesIncluded", "RegionsIncluded", "CountriesExcluded", "RegionsExcluded"], _spell_codes),
-    **dict.fromkeys(["PriceAmount", "TaxableAmount", "TaxAmount", "TaxRatePercent"], _spell_number),
-    **dict.fromkeys(["DiscountPercent", "DiscountAmount"], _spell_number),
+_NOTHING = Element("", (), None, (), None)
+_ACCESSIBILITY = "09"
+_PUBLICATION = "01"
+_FEATURE_LISTS = {
+    "01": 98,
+    "02": 98,
+    "04": 99,
+    "05": 76,
+    "06": 176,
+    "09": 196,
+    "12": 143,
+    "13": 184,
+    "15": 220,
+    "19": 242,
+    "21": 243,
 }
+"""Which list the value of a ProductFormFeature is of, by its type (list 79)."""
+
+
+def describe(product: Element, *, default_language: str | None, name_of: NameOf) -> Description:
+    """The description of a record in the shape of ONIX 3; `name_of` names codes, by the number of their list.
+
+    Nothing is refused: what cannot be made sense of is left out, and an unknown code has no name.
+    """
+    wording = Wording(default_language, name_of)
+    descriptive = product.child("DescriptiveDetail") or _NOTHING
+    collateral = product.child("CollateralDetail") or _NOTHING
+    related = product.child("RelatedMaterial") or _NOTHING
+    titles = title_details(wording, descriptive)
+    features = [_form_feature(wording, feature) for feature in descriptive.all("ProductFormFeature")]
+    return Description(
+        title=main_title(titles),
+        titles=titles,
+        collections=collections(wording, descriptive),
+        contributors=contributors(wording, descriptive),
+        contributor_statements=wording.texts(descriptive, "ContributorStatement"),
+        edition=_edition(wording, descriptive),
+        texts=texts(wording, collateral),
+        resources=resources(wording, collateral),
+        citations=citations(wording, collateral),
+        prizes=prizes(wording, collateral),
+        form=_form(wording, descriptive, [feature for feature in features if not _is_accessibility(feature)]),
+        accessibility=tuple(filter(_is_accessibility, features)),
+        languages=languages(wording, descriptive),
+        extents=extents(wording, descriptive),
+        illustrations=illustrations(wording, descriptive),
+        subjects=subjects(wording, descriptive),
+        keywords=keywords(descriptive),
+        audience=audience(wording, descriptive),
+        publishing=_publishing(wording, product.child("PublishingDetail") or _NOTHING),
+        identifiers=wording.identifiers(product, "ProductIdentifier", "ProductIDType"),
+        related_products=_related_products(wording, related),
+        related_works=_related_works(wording, related),
+    )
+
+
+def description_document(description: Description) -> dict[str, Any]:
+    """The description as JSON values: the names of its fields are the keys, and every list is there, if empty."""
+    return {field.name: _document(getattr(description, field.name)) for field in fields(description)}
+
+
+def _document(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_document(one) for one in value]
+    if is_dataclass(value):
+        return {field.name: _document(getattr(value, field.name)) for field in fields(value)}
+    return value
+
+
+# --- form
+
+
+def _form(wording: Wording, descriptive: Element, features: Sequence[Feature]) -> Form:
+    return Form(
+        composition=wording.coded(descriptive, "ProductComposition"),
+        form=wording.coded(descriptive, "ProductForm"),
+        details=wording.all_coded(descriptive, "ProductFormDetail"),
+        features=tuple(features),
+        descriptions=plain_words(descriptive, "ProductFormDescription"),
+        packaging=wording.coded(descriptive, "ProductPackaging"),
+        primary_content=wording.coded(descriptive, "PrimaryContentType"),
+        contents=wording.all_coded(descriptive, "ProductContentType"),
+        measures=_measures(wording, descriptive),
+        country_of_manufacture=wording.coded(descriptive, "CountryOfManufacture"),
+        protections=wording.all_coded(descriptive, "EpubTechnicalProtection"),
+        usage_constraints=_usage_constraints(wording, descriptive),
+        licenses=_licenses(descriptive),
+        parts=tuple(_part(wording, part) for part in descriptive.all("ProductPart")),
+    )
+
+
+def _part(wording: Wording, part: Element) -> Part:
+    return Part(
+        identifiers=wording.identifiers(part, "ProductIdentifier", "ProductIDType"),
+        form=wording.coded(part, "ProductForm"),
+        details=wording.all_coded(part, "ProductFormDetail"),
+        descriptions=plain_words(part, "ProductFormDescription"),
+        contents=wording.all_coded(part, "ProductContentType"),
+        item_count=words(part, "NumberOfItemsOfThisForm"),
+        copy_count=words(part, "NumberOfCopies"),
+    )
+
+
+def _form_feature(wording: Wording, feature: Element) -> Feature:
+    kind, value = wording.coded(feature, "ProductFormFeatureType"), words(feature, "ProductFormFeatureValue")
+    return Feature(
+        type=kind,
+        value=value,
+        value_name=wording.name(_FEATURE_LISTS.get(kind.code) if kind else None, value),
+        descriptions=plain_words(feature, "ProductFormFeatureDescription"),
+    )
+
+
+def _is_accessibility(feature: Feature) -> bool:
+    return feature.type is not None and feature.type.code == _ACCESSIBILITY
+
+
+def _measures(wording: Wording, descriptive: Element) -> tuple[Measure, ...]:
+    return tuple(
+        Measure(type=wording.coded(found, "MeasureType"), value=value, unit=wording.coded(found, "MeasureUnitCode"))
+        for found in descriptive.all("Measure")
+        if (value := words(found, "Measurement"))
+    )
+
+
+def _usage_constraints(wording: Wording, descriptive: Element) -> tuple[UsageConstraint, ...]:
+    return tuple(
+        UsageConstraint(
+            type=wording.coded(found, "EpubUsageType"),
+            status=wording.coded(found, "EpubUsageStatus"),
+            limits=tuple(
+                UsageLimit(quantity=quantity, unit=wording.coded(limit, "EpubUsageUnit"))
+                for limit in found.all("EpubUsageLimit")
+                if (quantity := words(limit, "Quantity"))
+            ),
+        )
+        for found in descriptive.all("EpubUsageConstraint")
+    )
+
+
+def _licenses(descriptive: Element) -> tuple[License, ...]:
+    return tuple(
+        License(
+            names=all_words(found, "EpubLicenseName"),
+            links=tuple(
+                link
+                for expression in found.all("EpubLicenseExpression")
+                for link in links(expression, "EpubLicenseExpressionLink")
+            ),
+        )
+        for found in descriptive.all("EpubLicense")
+    )
+
+
+def _edition(wording: Wording, descriptive: Element) -> Edition:
+    return Edition(
+        types=wording.all_coded(descriptive, "EditionType"),
+        number=words(descriptive, "EditionNumber"),
+        version=words(descriptive, "EditionVersionNumber"),
+        statements=plain_words(descriptive, "EditionStatement"),
+    )
+
+
+# --- publishing and relations
+
+
+def _publishing(wording: Wording, publishing: Element) -> Publishing:
+    dates = wording.dates(publishing, "PublishingDate")
+    return Publishing(
+        publishers=tuple(_publisher(wording, found, "Publisher") for found in publishing.all("Publisher")),
+        imprints=tuple(_publisher(wording, found, "Imprint") for found in publishing.all("Imprint")),
+        cities=all_words(publishing, "CityOfPublication"),
+        country=wording.coded(publishing, "CountryOfPublication"),
+        date=next((date for date in dates if date.role and date.role.code == _PUBLICATION), None),
+        dates=dates,
+        copyrights=tuple(_copyright(found) for found in publishing.all("CopyrightStatement")),
+    )
+
+
+def _publisher(wording: Wording, found: Element, kind: str) -> Publisher:
+    """A publisher or an imprint; their children are named alike."""
+    return Publisher(
+        role=wording.coded(found, "PublishingRole"),
+        name=words(found, f"{kind}Name"),
+        identifiers=wording.identifiers(found, f"{kind}Identifier", f"{kind}IDType"),
+        websites=wording.websites(found),
+    )
+
+
+def _copyright(found: Element) -> Copyright:
+    owners = (names(owner)[0] for owner in found.all("CopyrightOwner"))
+    return Copyright(years=all_words(found, "CopyrightYear"), owners=tuple(filter(None, owners)))
+
+
+def _related_products(wording: Wording, related: Element) -> tuple[RelatedProduct, ...]:
+    return tuple(
+        RelatedProduct(
+            relations=wording.all_coded(found, "ProductRelationCode"),
+            identifiers=wording.identifiers(found, "ProductIdentifier", "ProductIDType"),
+            form=wording.coded(found, "ProductForm"),
+            details=wording.all_coded(found, "ProductFormDetail"),
+        )
+        for found in related.all("RelatedProduct")
+    )
+
+
+def _related_works(wording: Wording, related: Element) -> tuple[RelatedWork, ...]:
+    return tuple(
+        RelatedWork(
+            relation=wording.coded(found, "WorkRelationCode"),
+            identifiers=wording.identifiers(found, "WorkIdentifier", "WorkIDType"),
+        )
+        for found in related.all("RelatedWork")
+    )

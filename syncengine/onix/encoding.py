@@ -16,7 +16,8 @@ BLANKS: Final = b" \t\r\n"
 
 _INVISIBLE: Final = " \t\r\n\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u200b\u2028\u2029\u202f\u205f\u2060\u3000\ufeff"
 _MARKUP_IN_TEXT: Final = re.compile(
-    r"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[(?P<cdata>.*?)\]\]>|&(?P<entity>#[0-9]+|#x[0-9A-Fa-f]+|[A-Za-z][A-Za-z0-9]*);",
+    r"<!--.*?-->|<\?.*?\?>|<!\[CDATA\[(?P<cdata>.*?)\]\]>"
+    r"|&(?:#0*(?P<decimal>[0-9]{1,7})|#x0*(?P<hexadecimal>[0-9A-Fa-f]{1,6})|(?P<entity>[A-Za-z][A-Za-z0-9]*));",
     re.DOTALL,
 )
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f]")
@@ -56,12 +57,11 @@ def is_text(head: bytes) -> bool:
 
 
 def _resolve(markup: re.Match[str]) -> str:
-    entity = markup["entity"]
-    if entity is None:
+    if markup["entity"]:
+        return html5.get(f"{markup['entity']};", markup[0])
+    if not markup[0].startswith("&"):
         return markup["cdata"] or ""
-    if not entity.startswith("#"):
-        return html5.get(f"{entity};", markup[0])
-    number = int(entity[2:], 16) if entity[1] == "x" else int(entity[1:])
+    number = int(markup["decimal"] or markup["hexadecimal"], 10 if markup["decimal"] else 16)
     return chr(number) if 0 < number <= 0x10FFFF and not 0xD800 <= number <= 0xDFFF else markup[0]
 
 
@@ -120,7 +120,7 @@ class Decoder:
 
     def _transcode(self, transcoder: codecs.IncrementalDecoder, chunk: bytes, *, last: bool) -> bytes:
         text = transcoder.decode(chunk, last)
-        if "\ufffd" in text and len(self.warnings) < 2:
+        if "\ufffd" in text and not self.warnings:
             self.warnings.append(f"the message holds bytes that are not valid {self._source}; they were replaced")
         return text.encode("utf-8", "replace")
 

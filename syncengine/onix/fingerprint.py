@@ -8,8 +8,8 @@ from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
 from syncengine.domain.frame import Context
 
-EXTRACTION_VERSION: Final = 1
-"""Raised whenever extraction, the digest of content or the code lists change: every record is then read anew."""
+EXTRACTION_VERSION: Final = 2
+"""Raised whenever extraction or the digest of content changes: every record is then read anew."""
 
 _SEED_MASK: Final = (1 << 64) - 1
 
@@ -19,6 +19,11 @@ def seed_for(store_seed: int, context: Context) -> int:
     parts = (str(EXTRACTION_VERSION), *context.meaning)
     spelled = "".join("-;" if part is None else f"{len(part)}:{part};" for part in parts)
     return xxh3_64_intdigest(spelled.encode("utf-8", "surrogateescape"), store_seed & _SEED_MASK)
+
+
+def vocabulary_seed(store_seed: int, version: str) -> int:
+    """The seed of a store that reads by code lists of this version: by others, every prediction is distrusted."""
+    return xxh3_64_intdigest(version.encode(), store_seed & _SEED_MASK)
 
 
 def fingerprint(view: bytes | bytearray | memoryview, seed: int) -> bytes:

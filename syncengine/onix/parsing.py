@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 
-from syncengine.domain.codes import NotificationType
+from stdnum import isbn
+
+from syncengine.domain.codes import NotificationType, ProductIdType
 from syncengine.domain.dates import OnixDate
-from syncengine.domain.frame import Context, MessageHeader
+from syncengine.domain.frame import Context
 from syncengine.domain.ids import RecordReference
+from syncengine.domain.passes import Noted, WarningKind
 from syncengine.domain.product import (
     DatedRole,
     Price,
@@ -24,9 +27,14 @@ from syncengine.domain.product import (
 )
 from syncengine.domain.territory import Territory
 from syncengine.errors import RecordInvalid
-from syncengine.onix.describe import digests
-from syncengine.onix.dialect import Element, bare_code, read_product
+from syncengine.onix.codelists import CodeLists, standard
+from syncengine.onix.defaults import defaulted
+from syncengine.onix.dialect import read_product
+from syncengine.onix.digest import digests
+from syncengine.onix.element import Element, bare_code
 from syncengine.onix.encoding import strip_blanks
+from syncengine.onix.lint import lint, stripped_code, unknown_code
+from syncengine.onix.shapes import odd_date, odd_identifier
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
 _NOTIFICATION_TYPES = frozenset(NotificationType)
@@ -35,7 +43,11 @@ _PRODUCT_LEVEL = "01"
 _PUBLISHER_ROLE = "01"
 _NO_TERMS = "00"
 _RENTAL_PRICE = "06"
-_TERRITORY_PARTS = ("CountriesIncluded", "RegionsIncluded", "CountriesExcluded", "RegionsExcluded")
+_DATE_FORMATS = 55
+_NUMBERED_TYPES = (ProductIdType.ISBN_13, ProductIdType.GTIN_13, ProductIdType.ISBN_10)
+_REFERENCE_TYPES = (*_NUMBERED_TYPES, ProductIdType.DOI, ProductIdType.PROPRIETARY)
+"""Of what a missing reference is made, the best first."""
+_ABSURD_PRICE = Decimal(10) ** 9
 _NOTHING = Element("", (), None, (), None)
 
 
@@ -45,37 +57,62 @@ class ParsedRecord:
 
     product: Product
     digests: Mapping[str, bytes]
-    warnings: tuple[str, ...]
+    warnings: tuple[Noted, ...]
 
 
-def parse(body: bytes, context: Context) -> ParsedRecord:
-    """Read one frame in its message's context; raises RecordInvalid with the reason for which it is to be quarantined."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What records are read by besides their message: the code lists, and whether an identifier may stand in for a reference."""
+
+    codes: CodeLists = field(default_factory=standard)
+    derives_reference: bool = False
+
+
+def parse(body: bytes, context: Context, reading: Reading | None = None) -> ParsedRecord:
+    """Read one frame in its message's context; raises RecordInvalid with the reason for which it is to be quarantined.
+
+    Without a `reading` by the code lists that are shipped, and with quarantine for records that have no reference.
+    """
+    reading = reading or _usual_reading()
     element, repairs = read_product(context.opening, body, context.closing)
-    reader = _Reader(context.header)
+    element = defaulted(element, context.header)
+    reader = _Reader(reading)
     product = reader.product(element)
-    return ParsedRecord(product=product, digests=digests(element), warnings=(*repairs, *reader.warnings()))
+    noted = (*repairs, *lint(element, context.release, reading.codes), *reader.warnings())
+    return ParsedRecord(product=product, digests=digests(element), warnings=tuple(dict.fromkeys(noted)))
+
+
+@lru_cache(maxsize=1)
+def _usual_reading() -> Reading:
+    return Reading()
 
 
 class _Reader:
     """Takes the facts out of one record's elements and notes what it had to put right on the way."""
 
-    def __init__(self, header: MessageHeader) -> None:
-        self._header = header
-        self._noted: list[str] = []
+    def __init__(self, reading: Reading) -> None:
+        self._reading = reading
+        self._noted: list[Noted] = []
         self._stripped: set[str] = set()
 
-    def warnings(self) -> list[str]:
-        if not self._stripped:
-            return self._noted
-        return [*self._noted, f"blanks stripped from {', '.join(sorted(self._stripped))}"]
+    def warnings(self) -> list[Noted]:
+        return [*self._noted, *map(stripped_code, sorted(self._stripped))]
+
+    def _note(self, kind: WarningKind, says: str) -> None:
+        self._noted.append(Noted(kind, says))
+
+    def _take(self, noted: Noted | None) -> None:
+        if noted is not None:
+            self._noted.append(noted)
 
     def product(self, element: Element) -> Product:
         descriptive = element.child("DescriptiveDetail") or _NOTHING
         publishing = element.child("PublishingDetail") or _NOTHING
+        identifiers = self._identifiers(element)
         return Product(
-            reference=self._reference(element),
+            reference=self._reference(element, identifiers),
             notification_type=self._notification_type(element),
-            identifiers=self._identifiers(element),
+            identifiers=identifiers,
             composition=self._code(descriptive, "ProductComposition"),
             form=self._code(descriptive, "ProductForm"),
             form_details=self._codes(descriptive, "ProductFormDetail"),
@@ -93,17 +130,23 @@ class _Reader:
 
     # --- block zero
 
-    def _reference(self, element: Element) -> RecordReference:
+    def _reference(self, element: Element, identifiers: Sequence[ProductIdentifier]) -> RecordReference:
         found = element.child("RecordReference")
         # Stripped as the framing strips it: both must name the same record.
-        if found is None or not (reference := strip_blanks(found.content())):
+        if found is not None and (reference := strip_blanks(found.content())):
+            return RecordReference(reference)
+        if not self._reading.derives_reference:
             raise RecordInvalid("no RecordReference")
-        return RecordReference(reference)
+        derived = _derived_reference(identifiers)
+        if derived is None:
+            raise RecordInvalid("no RecordReference, and no identifier to stand in for it")
+        self._note(WarningKind.MISSING_REFERENCE, f"no RecordReference; {derived} stands in for it")
+        return RecordReference(derived)
 
     def _notification_type(self, element: Element) -> str:
         code = self._code(element, "NotificationType")
         if code is None:
-            self._noted.append("no NotificationType; read as 03")
+            self._note(WarningKind.INCOMPLETE, "no NotificationType; read as 03")
             return NotificationType.CONFIRMED.value
         if code not in _NOTIFICATION_TYPES:
             raise RecordInvalid(f"NotificationType {code[:20]!r} is not in list 1")
@@ -116,8 +159,9 @@ class _Reader:
             if scheme and value:
                 name = _words(found, "IDTypeName")
                 identifiers.append(ProductIdentifier(type=scheme, value=value, type_name=name))
+                self._take(odd_identifier(scheme, value))
             else:
-                self._noted.append("a ProductIdentifier without type or value left out")
+                self._note(WarningKind.INCOMPLETE, "a ProductIdentifier without type or value left out")
         return tuple(identifiers)
 
     # --- block 1
@@ -192,13 +236,17 @@ class _Reader:
         )
 
     def _price(self, price: Element) -> Price:
-        kind = self._code(price, "PriceType") or self._header.default_price_type
+        kind = self._code(price, "PriceType")
+        amount = self._number(price, "PriceAmount")
+        currency = self._code(price, "CurrencyCode")
+        if amount is not None:
+            self._doubt_amount(amount, currency)
         return Price(
             type=kind,
             qualifier=self._code(price, "PriceQualifier"),
             status=self._code(price, "PriceStatus"),
-            amount=self._number(price, "PriceAmount"),
-            currency=self._code(price, "CurrencyCode") or self._header.default_currency,
+            amount=amount,
+            currency=currency,
             territory=self._territory(price),
             taxes=tuple(self._tax(tax) for tax in price.all("Tax")),
             dates=self._dates(price, "PriceDate"),
@@ -207,6 +255,12 @@ class _Reader:
             protections=self._codes(price, "EpubTechnicalProtection"),
             conditions=kind == _RENTAL_PRICE or self._has_terms(price),
         )
+
+    def _doubt_amount(self, amount: Decimal, currency: str | None) -> None:
+        if currency is None:
+            self._note(WarningKind.AMOUNT, "a price without currency, of which the header says none either")
+        if amount >= _ABSURD_PRICE:
+            self._note(WarningKind.AMOUNT, f"PriceAmount {amount} can hardly be meant; kept for the guards to judge")
 
     def _has_terms(self, price: Element) -> bool:
         """Whether the price hangs on more than buying one copy; code 00 of lists 167 and 230 says that it does not."""
@@ -251,47 +305,61 @@ class _Reader:
         if written is None:
             return None
         if not _NUMBER.fullmatch(written):
-            self._noted.append(f"{name} {written[:40]!r} is no amount and was left out")
+            self._note(WarningKind.AMOUNT, f"{name} {written[:40]!r} is no amount and was left out")
             return None
-        return Decimal(written)
+        if (number := Decimal(written)) < 0:
+            self._note(WarningKind.AMOUNT, f"{name} {written} is negative and was left out")
+            return None
+        return number
 
     def _dates(self, element: Element, name: str) -> tuple[DatedRole, ...]:
         dates = []
         for found in element.all(name):
             role, written = self._code(found, f"{name}Role"), self._code(found, "Date")
             if role and written:
-                dates.append(DatedRole(role=role, date=OnixDate(text=written, format=self._date_format(found))))
+                form = self._date_format(found)
+                dates.append(DatedRole(role=role, date=OnixDate(text=written, format=form)))
+                self._take(odd_date(written, form))
             else:
-                self._noted.append(f"a {name} without role or date left out")
+                self._note(WarningKind.INCOMPLETE, f"a {name} without role or date left out")
         return tuple(dates)
 
     def _date_format(self, dated: Element) -> str | None:
         """The attribute, else 3.0's child (reference/onix.md 2.9)."""
         date = dated.child("Date") or _NOTHING
-        return bare_code(date.attribute("dateformat") or "") or self._code(dated, "DateFormat")
+        form = bare_code(date.attribute("dateformat") or "")
+        if form and not self._reading.codes.knows(_DATE_FORMATS, form):
+            self._take(unknown_code(form, _DATE_FORMATS, "dateformat", self._reading.codes))
+        return form or self._code(dated, "DateFormat")
 
     def _territory(self, element: Element) -> Territory | None:
         found = element.child("Territory")
-        return None if found is None else _territory(*(_list_of(found, name) for name in _TERRITORY_PARTS))
+        return None if found is None else _territory(tuple([(part.name, part.content()) for part in found.children]))
 
 
 @lru_cache(maxsize=4096)
-def _territory(countries: str, regions: str, no_countries: str, no_regions: str) -> Territory:
+def _territory(parts: tuple[tuple[str, str], ...]) -> Territory:
     return Territory(
-        countries_included=_tokens(countries),
-        regions_included=_tokens(regions),
-        countries_excluded=_tokens(no_countries),
-        regions_excluded=_tokens(no_regions),
+        countries_included=_tokens(parts, "CountriesIncluded"),
+        regions_included=_tokens(parts, "RegionsIncluded"),
+        countries_excluded=_tokens(parts, "CountriesExcluded"),
+        regions_excluded=_tokens(parts, "RegionsExcluded"),
     )
 
 
-def _tokens(codes: str) -> tuple[str, ...]:
-    return tuple(sorted(set(codes.split())))
-
-
-def _list_of(territory: Element, name: str) -> str:
+def _tokens(parts: Iterable[tuple[str, str]], wanted: str) -> tuple[str, ...]:
     """Codes with blanks between, as written; a repeated element adds to the first."""
-    return bare_code(" ".join([found.content() for found in territory.all(name)]))
+    return tuple(sorted({code for name, codes in parts if name == wanted for code in bare_code(codes).split()}))
+
+
+def _derived_reference(identifiers: Sequence[ProductIdentifier]) -> str | None:
+    """`15:9780306406157`: the best identifier with its type (list 5), its hyphens taken out where it is a number."""
+    for wanted in _REFERENCE_TYPES:
+        for identifier in identifiers:
+            if identifier.type == wanted:
+                is_number = wanted in _NUMBERED_TYPES
+                return f"{wanted.value}:{isbn.compact(identifier.value) if is_number else identifier.value}"
+    return None
 
 
 def _words(element: Element, name: str) -> str | None:

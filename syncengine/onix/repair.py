@@ -14,6 +14,7 @@ from html.entities import html5
 
 from lxml import etree
 
+from syncengine.domain.passes import Noted, WarningKind
 from syncengine.errors import RecordInvalid
 
 _DECLARATION = re.compile(rb"\s*<\?xml\b(?:[^?]|\?(?!>))*\?>")
@@ -45,7 +46,7 @@ class Repaired:
     """The root of a record's document, and what had to be done to its bytes."""
 
     root: etree._Element
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Noted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +76,8 @@ def repair(opening: bytes, body: bytes, closing: bytes) -> Repaired:
         root = _parse_any_namespace(document.encode("utf-8", "replace"), warnings)
     except etree.XMLSyntaxError as error:
         raise RecordInvalid(_reason(error, len(wrapper.bare_opening.encode()))) from error
-    return Repaired(root=root, warnings=tuple(warnings) or (f"{wrapper.label} read as {wrapper.codec}",))
+    unsaid = Noted(WarningKind.ENCODING, f"{wrapper.label} read as {wrapper.codec}")
+    return Repaired(root=root, warnings=tuple(warnings) or (unsaid,))
 
 
 def mended(opening: bytes, body: bytes, closing: bytes) -> bytes:
@@ -101,7 +103,7 @@ def local_name(name: str) -> str:
     return name[max(name.rfind("}"), name.rfind(":")) + 1 :]
 
 
-def _parse_any_namespace(document: bytes, warnings: list[str]) -> etree._Element:
+def _parse_any_namespace(document: bytes, warnings: list[Noted]) -> etree._Element:
     """Parse; wrong or missing namespace declarations, which only names hang on, do no harm. Raises XMLSyntaxError."""
     try:
         return etree.fromstring(document, _PARSER)
@@ -110,7 +112,7 @@ def _parse_any_namespace(document: bytes, warnings: list[str]) -> etree._Element
         root = etree.fromstring(document, lenient)
         if root is None or any(entry.domain != etree.ErrorDomains.NAMESPACE for entry in lenient.error_log):
             raise
-    warnings.append("namespaces misdeclared; elements read by their local names")
+    warnings.append(Noted(WarningKind.NAMESPACE, "namespaces misdeclared; elements read by their local names"))
     return root
 
 
@@ -139,13 +141,15 @@ def _is_windows_1252(body: bytes, wrapper: _Wrapper) -> bool:
     return wrapper.codec == "iso8859-1" and not body.isascii() and _C1_BYTES.search(body) is not None
 
 
-def _decode(body: bytes, wrapper: _Wrapper) -> tuple[str, list[str]]:
+def _decode(body: bytes, wrapper: _Wrapper) -> tuple[str, list[Noted]]:
     if _is_windows_1252(body, wrapper):
-        return body.decode("cp1252", "replace"), [f"bytes 0x80 to 0x9F under {wrapper.label} read as windows-1252"]
+        says = f"bytes 0x80 to 0x9F under {wrapper.label} read as windows-1252"
+        return body.decode("cp1252", "replace"), [Noted(WarningKind.ENCODING, says)]
     try:
         return body.decode(wrapper.codec), []
     except UnicodeDecodeError:
-        return _decode_mislabelled(body), [f"bytes that are not {wrapper.label} read as windows-1252"]
+        says = f"bytes that are not {wrapper.label} read as windows-1252"
+        return _decode_mislabelled(body), [Noted(WarningKind.ENCODING, says)]
 
 
 def _decode_mislabelled(body: bytes) -> str:
@@ -165,14 +169,15 @@ def _read_stray(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_FALLBACK, _read_stray)
 
 
-def _without_control_characters(text: str, warnings: list[str]) -> str:
+def _without_control_characters(text: str, warnings: list[Noted]) -> str:
     cleaned, count = _NOT_XML.subn("", text)
     if count:
-        warnings.append(f"{count} control {'character' if count == 1 else 'characters'} dropped")
+        says = f"{count} control {'character' if count == 1 else 'characters'} dropped"
+        warnings.append(Noted(WarningKind.CONTROL_CHARACTERS, says))
     return cleaned
 
 
-def _with_known_references(text: str, warnings: list[str]) -> str:
+def _with_known_references(text: str, warnings: list[Noted]) -> str:
     """Resolve the named entities of HTML, spell unknown ones and stray ampersands out, drop references to no character."""
     done: Counter[str] = Counter()
 
@@ -195,7 +200,8 @@ def _with_known_references(text: str, warnings: list[str]) -> str:
         return f"&amp;{name};"
 
     resolved = _REFERENCE.sub(replace, text)
-    warnings.extend(f"{what} ({count} times)" if count > 1 else what for what, count in done.items())
+    sentences = (f"{what} ({count} times)" if count > 1 else what for what, count in done.items())
+    warnings.extend(Noted(WarningKind.ENTITIES, says) for says in sentences)
     return resolved
 
 

@@ -102,11 +102,14 @@ class GuardSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fi
 
 
 class ServiceSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """`[service]`: the two last are the spend guard of each source, off where they are not set; money is by currency."""
+    """`[service]`: `code_lists` is a file in the place of the shipped ONIX code lists (`run.py codelists`); the two last are the
+    spend guard of each source, off where they are not set; money is by currency.
+    """
 
     max_passes: PositiveCount = 2
     workers: Count = 0
     log: Literal["debug", "info", "warning", "error"] = "info"
+    code_lists: Path | None = None
     max_orders_per_hour: PositiveCount | None = None
     max_money_per_hour: Mapping[str, Decimal] = {}
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from syncengine.errors import RecordInvalid
+from syncengine.onix.codelists import CodeList, CodeLists, standard
 from syncengine.service.parsers import Parsers
 from tests.records import context, record
 
@@ -43,6 +44,39 @@ async def test_worker_processes_give_what_is_given_inline():
         assert read(await Parsers().parse(given, context())) == read(await parsers.parse(given, context()))
     finally:
         parsers.close()
+
+
+NEWER = CodeLists(
+    issue=76, released="2027-01-18", lists={64: CodeList(name="Publishing status", codes={"04": "Active"})}
+)
+ODD = record("<PublishingDetail><PublishingStatus>ZZ</PublishingStatus></PublishingDetail>").replace(
+    b"<RecordReference>r1</RecordReference>",
+    b"<ProductIdentifier><ProductIDType>01</ProductIDType><IDValue>7</IDValue></ProductIdentifier>",
+)
+"""A record with an unknown code and without a reference."""
+
+
+def test_without_other_code_lists_the_shipped_ones_are_read_by():
+    assert Parsers().codes is standard()
+    assert Parsers(codes=NEWER).codes is NEWER
+
+
+@pytest.mark.parametrize(("codes", "issue"), [(None, 75), (NEWER, 76)])
+@pytest.mark.parametrize("workers", [0, 1])
+async def test_records_are_read_by_the_code_lists_and_the_policy_that_are_given(codes, issue, workers):
+    parsers = Parsers(workers, codes)
+    try:
+        parsed = await parsers.parse([ODD] * 65, context(), derives_reference=True)
+        refused = await parsers.parse([ODD] * 65, context())
+    finally:
+        parsers.close()
+    says = f"code 'ZZ' is not in list 64 (PublishingStatus), Issue {issue}"
+    assert {("01:7", says, "no RecordReference; 01:7 stands in for it")} == {
+        (each.product.reference, *(noted.says for noted in each.warnings))
+        for each in parsed
+        if not isinstance(each, RecordInvalid)
+    }
+    assert {"no RecordReference"} == set(read(refused))
 
 
 async def test_a_worker_process_that_is_killed_costs_no_record():

@@ -101,6 +101,7 @@ shrunk_percent = 50
 max_passes = 3
 workers = 4
 log = "debug"
+code_lists = "onix/issue76.json"
 max_orders_per_hour = 500
 max_money_per_hour = { CAD = 2500, EUR = "1999.99" }
 """
@@ -128,6 +129,7 @@ def test_a_whole_file_is_read_with_exact_types(tmp_path):
     assert settings.orders.payment is Payment.ON_RELEASE
     assert settings.orders.release_grace == timedelta(hours=12)
     assert settings.guards == GuardSettings(minimum_records=5, removed_percent=2.5, shrunk_percent=50.0)
+    assert settings.service.code_lists == Path("onix/issue76.json")
     assert settings.service.max_orders_per_hour == 500
     assert settings.service.max_money_per_hour == {"CAD": Decimal(2500), "EUR": Decimal("1999.99")}
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 
 from syncengine.errors import RecordInvalid
-from syncengine.onix.describe import digests_of
+from syncengine.onix.digest import digests_of
 from syncengine.onix.parsing import parse
 from tests.records import CLOSING, REFERENCE_30, Record, record, sample
 
