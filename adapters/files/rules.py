@@ -1,29 +1,36 @@
-"""Plain ONIX to offers: the standard's own meaning, read so that nothing doubtful is sold (reference/onix.md 2.10 to 2.13)."""
+"""Plain ONIX to offers: the standard's own meaning, read so that nothing doubtful is sold (reference/onix.md 2.10 to 2.13).
+
+What the codes, dates, territories and prices mean is said in `syncengine.domain`; here it is put together in its order of
+precedence: a withdrawal, the rights, the market, the best of its suppliers.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from adapters.files import statuses
-from adapters.files.prices import Tariff, in_force, tariffs
-from adapters.files.statuses import Standing
-from syncengine.domain.codes import (
-    NotificationType,
-    ProductForm,
-    ProductFormDetail,
-    PublishingDateRole,
-    SalesRestrictionType,
-    SalesRightsType,
-    SupplyDateRole,
-)
+from syncengine.domain.codes import NotificationType, ProductForm, ProductFormDetail
 from syncengine.domain.ids import Format, Isbn
 from syncengine.domain.offer import HeldOrders, Offer, OfferState, RuleApplied
-from syncengine.domain.product import DatedRole, Product, ProductSupply, SupplyDetail
-from syncengine.domain.territory import Market, Territory
+from syncengine.domain.openings import (
+    Closing,
+    Opening,
+    expected_opening,
+    preorder_opening,
+    publication_start,
+    return_opening,
+    sale_closing,
+    sale_opening,
+    supply_closing,
+)
+from syncengine.domain.prices import ConsumerPrice, PriceTimeline, price_timeline
+from syncengine.domain.product import Product, ProductSupply, SupplyDetail
+from syncengine.domain.rights import Access, Rights, access, rights_in
+from syncengine.domain.statuses import Standing, combine, of_publisher
+from syncengine.domain.territory import Market, covered
 from syncengine.domain.timeline import next_after
 from syncengine.domain.title import Remembered, Title
 
@@ -32,9 +39,6 @@ _FORMATS: Mapping[ProductFormDetail, Format] = {
     ProductFormDetail.PDF: Format("pdf"),
     ProductFormDetail.MOBI: Format("mobi"),
 }
-_FOR_SALE_RIGHTS = frozenset({SalesRightsType.EXCLUSIVE, SalesRightsType.NON_EXCLUSIVE})
-_HARMLESS_RESTRICTIONS = frozenset({SalesRestrictionType.NOT_TO_LIBRARIES, SalesRestrictionType.NONE})
-_LONGEST_DAY = timedelta(hours=26)
 _BEST_FIRST = (
     OfferState.FOR_SALE,
     OfferState.PREORDER,
@@ -50,43 +54,38 @@ _BEST_FIRST = (
 class _Decision:
     state: OfferState
     rules: tuple[RuleApplied, ...]
-    tariff: Tariff | None = None
+    price: ConsumerPrice | None = None
     starts_at: datetime | None = None
     stops: bool = False
 
     @property
-    def essence(self) -> tuple[OfferState, Decimal | None, str | None]:
-        """What time alone may change of an offer; two periods with one price look the same."""
-        return (self.state, self.tariff.amount, self.tariff.type) if self.tariff else (self.state, None, None)
+    def essence(self) -> tuple[OfferState, ConsumerPrice | None]:
+        """What time alone may change of an offer."""
+        return self.state, self.price
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Opening:
-    """When something begins: never, if its date cannot be read; at once, if there is no date."""
-
-    at: datetime | None = None
-    is_unreadable: bool = False
-
-    def is_ahead(self, now: datetime) -> bool:
-        return self.is_unreadable or (self.at is not None and now < self.at)
+    @property
+    def order(self) -> tuple[bool, int]:
+        """The best supplier's first; one that stops says the least of what another may do."""
+        return self.stops, _BEST_FIRST.index(self.state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Supply:
     """One supplier's terms in a market, with everything its decision hangs on."""
 
-    publishing: Standing
-    availability: Standing
-    embargo: _Opening
-    expected: _Opening
-    preorders: _Opening
-    tariffs: tuple[Tariff, ...]
+    standing: Standing
+    embargo: Opening
+    expected: Opening
+    returns: Opening
+    preorders: Opening
+    closings: tuple[Closing, ...]
+    prices: PriceTimeline
     says: str
 
     def instants(self) -> Iterator[datetime | None]:
         yield from (self.embargo.at, self.expected.at, self.preorders.at)
-        for tariff in self.tariffs:
-            yield from (tariff.period.since, tariff.period.until)
+        yield from (closing.at for closing in self.closings)
+        yield from self.prices.turns()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,18 +115,14 @@ class OnixRules:
         self._markets = markets
         self._zone = zone
         self._tax_rates = dict(tax_rates or {})
-        self._embargo_roles = frozenset(
-            {PublishingDateRole.SALES_EMBARGO, PublishingDateRole.PUBLICATION}
-            if publication_date_is_embargo
-            else {PublishingDateRole.SALES_EMBARGO}
-        )
+        self._publication_date_is_embargo = publication_date_is_embargo
 
     @property
     def version(self) -> str:
         markets = ",".join(sorted(map(str, self._markets)))
         rates = ",".join(f"{country}:{rate}" for country, rate in sorted(self._tax_rates.items()))
-        roles = ",".join(sorted(self._embargo_roles))
-        return f"onix 1; markets={markets}; zone={self._zone.key}; tax_rates={rates}; embargo={roles}"
+        embargo = "02,01" if self._publication_date_is_embargo else "02"
+        return f"onix 2; markets={markets}; zone={self._zone.key}; tax_rates={rates}; embargo={embargo}"
 
     @property
     def markets(self) -> tuple[Market, ...]:
@@ -141,7 +136,7 @@ class OnixRules:
         """Rights, then market, then the best supply; a withdrawal that covers the country goes before all (2.10)."""
         case = self._case(title, market)
         decision = _decide(case, at)
-        sells = decision.state in {OfferState.FOR_SALE, OfferState.PREORDER}
+        rate = self._tax_rates.get(market.country)
         return Offer(
             key=title.key,
             market=market,
@@ -151,7 +146,7 @@ class OnixRules:
             accepts_orders=decision.state is OfferState.FOR_SALE,
             accepts_preorders=decision.state is OfferState.PREORDER,
             held_orders=HeldOrders.STOP if decision.stops else HeldOrders.KEEP,
-            price=decision.tariff.shown(market, self._tax_rates) if sells and decision.tariff else None,
+            price=decision.price.to_offer_price(rate) if decision.price else None,
             terms={"format": title.key.format},
             starts_at=decision.starts_at,
             next_change_at=_next_change(case, decision, at),
@@ -166,12 +161,11 @@ class OnixRules:
         product, settled = _record(title)
         if product is None:
             return _Case(settled=settled)
-        blocks = [supply for supply in product.supplies if _is_in_market(supply, market.country)]
+        blocks = [block for block in product.supplies if _is_for(block, market.country)]
         settled = (
-            _withdrawn(product, blocks)
+            _withdrawn(product, market.country)
             or _rights(product, market.country)
-            or _restricted(product)
-            or _nowhere(product, blocks, market)
+            or _nowhere(product, blocks, market.country)
         )
         if settled is not None:
             return _Case(product=product, settled=settled)
@@ -179,24 +173,27 @@ class OnixRules:
         return _Case(product=product, supplies=supplies)
 
     def _supply(self, product: Product, block: ProductSupply, detail: SupplyDetail, market: Market) -> _Supply:
-        general = (*product.publishing_dates, *block.market_dates)
-        embargoes = (*_dates(general, self._embargo_roles), *_dates(detail.dates, {SupplyDateRole.SALES_EMBARGO}))
-        expected = _dates(detail.dates, {SupplyDateRole.EXPECTED_AVAILABILITY}) or _dates(
-            general, {PublishingDateRole.PUBLICATION}
-        )
-        announced = {PublishingDateRole.PREORDER_EMBARGO, PublishingDateRole.ANNOUNCEMENT}
+        zone = self._zone
+        counts = self._publication_date_is_embargo
+        embargo = sale_opening(product, block, detail, zone, publication_counts=counts)
+        standing = _standing(product, block, detail, has_embargo=embargo.is_announced)
+        left, restricted = access(block.market_restrictions)
         return _Supply(
-            publishing=statuses.publishing(product.publishing_status, block.market_status),
-            availability=statuses.availability(detail.availability),
-            embargo=_latest(embargoes, self._zone),
-            expected=_latest((*embargoes, *expected), self._zone),
-            preorders=_latest(_dates(general, announced), self._zone),
-            tariffs=tariffs(product, detail, market, self._zone),
-            says=(
-                f"PublishingStatus {product.publishing_status or 'absent'}, "
-                f"MarketPublishingStatus {block.market_status or 'absent'}, "
-                f"ProductAvailability {detail.availability or 'absent'} of {detail.supplier_name or 'the supplier'}"
+            standing=Standing.UNKNOWN if left is Access.UNKNOWN else standing,
+            embargo=embargo,
+            expected=expected_opening(product, block, detail, zone, publication_counts=counts),
+            returns=return_opening(product, block, detail, zone),
+            preorders=preorder_opening(product, block, zone),
+            closings=(sale_closing(product, block, zone), supply_closing(detail, zone)),
+            prices=price_timeline(
+                detail.prices,
+                market,
+                zone,
+                protections=product.protections,
+                published_at=publication_start(product, block, zone),
+                unpriced=detail.unpriced,
             ),
+            says=", ".join(filter(None, (_spell_statuses(product, block, detail), restricted))),
         )
 
 
@@ -215,66 +212,72 @@ def _record(title: Title) -> tuple[Product | None, _Decision | None]:
     return None, _settled(OfferState.UNKNOWN, "2.3", "no record ever named it")
 
 
+def _is_for(block: ProductSupply, country: str) -> bool:
+    """Whether the block's suppliers act in the country; without a market, wherever the rights are."""
+    return _is_for_shop(block) and (not block.markets or covered(block.markets, country))
+
+
+def _is_for_shop(block: ProductSupply) -> bool:
+    """Whether the block may be for this kind of shop; where its restriction is unknown, its status is, too."""
+    return access(block.market_restrictions)[0] in {Access.OPEN, Access.UNKNOWN}
+
+
+def _standing(product: Product, block: ProductSupply, detail: SupplyDetail, *, has_embargo: bool = False) -> Standing:
+    return combine(
+        publishing_status=product.publishing_status,
+        market_status=block.market_status,
+        availability=detail.availability,
+        composition=product.composition,
+        has_embargo=has_embargo,
+    )
+
+
+def _spell_statuses(product: Product, block: ProductSupply, detail: SupplyDetail) -> str:
+    return (
+        f"PublishingStatus {product.publishing_status or 'absent'}, "
+        f"MarketPublishingStatus {block.market_status or 'absent'}, "
+        f"ProductAvailability {detail.availability or 'absent'} of {detail.supplier_name or 'the supplier'}"
+    )
+
+
+def _withdrawn(product: Product, country: str) -> _Decision | None:
+    """A withdrawal or recall, by whoever says it; in a part of the country it is one in all of it."""
+    if of_publisher(product.publishing_status) is Standing.STOP_NOW:
+        says = f"PublishingStatus {product.publishing_status}"
+        return _settled(OfferState.WITHDRAWN, "2.10", says, stops=True)
+    for block in filter(_is_for_shop, product.supplies):
+        if block.markets and not any(market.touches(country) for market in block.markets):
+            continue
+        for detail in block.details or (SupplyDetail(),):
+            if _standing(product, block, detail) is Standing.STOP_NOW:
+                says = _spell_statuses(product, block, detail)
+                return _settled(OfferState.WITHDRAWN, "2.10", says, stops=True)
+    return None
+
+
 def _rights(product: Product, country: str) -> _Decision | None:
-    """Why the sales rights forbid a sale there; none where they allow it. Contradicting statements forbid it (2.12)."""
-    concerned = [rights for rights in product.sales_rights if _touches(rights.territory, country)]
-    for rights in concerned:
-        if rights.type not in _FOR_SALE_RIGHTS:
-            return _settled(OfferState.OUT_OF_TERRITORY, "2.12", f"SalesRights {rights.type} touch {country}")
-        if not rights.territory.covers(country):
-            return _settled(OfferState.OUT_OF_TERRITORY, "2.12", f"only a part of {country} has sales rights")
-        if held := _unsuitable(rights.restrictions):
-            return _settled(OfferState.UNAVAILABLE, "2.12", f"SalesRestriction {held} in {country}")
-    if concerned or product.rest_of_world_rights in _FOR_SALE_RIGHTS:
+    """Why the sales rights, or the restrictions on them, forbid a sale there; none where they allow it."""
+    rights = rights_in(product, country)
+    if rights.verdict is Rights.NOT_FOR_SALE:
+        return _settled(OfferState.OUT_OF_TERRITORY, "2.12", rights.says)
+    if rights.verdict is Rights.UNKNOWN:
+        return _settled(OfferState.UNKNOWN, "2.12", rights.says)
+    stated = {code for grant in rights.grants for code in grant.restrictions} | set(product.sales_restrictions)
+    if rights.verdict is Rights.RESTRICTED and not stated:
+        return _settled(OfferState.UNAVAILABLE, "2.12", f"{rights.says}, and no restriction is stated")
+    left, says = access(stated)
+    if left is Access.OPEN:
         return None
-    if product.sales_rights and product.rest_of_world_rights != SalesRightsType.UNKNOWN:
-        return _settled(OfferState.OUT_OF_TERRITORY, "2.12", f"no SalesRights name {country}")
-    return _settled(OfferState.UNKNOWN, "2.12", f"the rights in {country} are not stated, which is not worldwide")
+    state = OfferState.UNKNOWN if left is Access.UNKNOWN else OfferState.UNAVAILABLE
+    return _settled(state, "2.12", says, stops=left is Access.INTERNAL)
 
 
-def _withdrawn(product: Product, blocks: list[ProductSupply]) -> _Decision | None:
-    for block in blocks:
-        if statuses.publishing(product.publishing_status, block.market_status) is Standing.STOP_NOW:
-            return _settled(OfferState.WITHDRAWN, "2.10", f"MarketPublishingStatus {block.market_status}", stops=True)
-        for detail in block.details:
-            if statuses.availability(detail.availability) is Standing.STOP_NOW:
-                return _settled(OfferState.WITHDRAWN, "2.10", f"ProductAvailability {detail.availability}", stops=True)
-    if statuses.is_withdrawn(product.publishing_status):
-        return _settled(OfferState.WITHDRAWN, "2.10", f"PublishingStatus {product.publishing_status}", stops=True)
-    return None
-
-
-def _restricted(product: Product) -> _Decision | None:
-    if held := _unsuitable(product.sales_restrictions):
-        return _settled(OfferState.UNAVAILABLE, "2.12", f"SalesRestriction {held}")
-    return None
-
-
-def _nowhere(product: Product, blocks: list[ProductSupply], market: Market) -> _Decision | None:
+def _nowhere(product: Product, blocks: Collection[ProductSupply], country: str) -> _Decision | None:
     if any(block.details for block in blocks):
         return None
     if product.supplies and not blocks:
-        return _settled(OfferState.OUT_OF_TERRITORY, "2.12", f"no supplier acts in {market.country}")
+        return _settled(OfferState.OUT_OF_TERRITORY, "2.12", f"no supplier acts in {country}")
     return _settled(OfferState.UNAVAILABLE, "2.12", "it has no supplier")
-
-
-def _is_in_market(supply: ProductSupply, country: str) -> bool:
-    """Whether the supply is for the country; one without a market is for wherever the rights are."""
-    if _unsuitable(supply.market_restrictions):
-        return False
-    return not supply.markets or any(market.covers(country) for market in supply.markets)
-
-
-def _unsuitable(restrictions: tuple[str, ...]) -> str:
-    """The restrictions of list 71 under which an open shop does not sell."""
-    return ", ".join(code for code in restrictions if code not in _HARMLESS_RESTRICTIONS)
-
-
-def _touches(territory: Territory, country: str) -> bool:
-    """Whether any part of the country belongs to it."""
-    return country in territory.countries() or any(
-        region == country or region.startswith(f"{country}-") for region in territory.regions_included
-    )
 
 
 # --- what time changes ----------------------------------------------------------------------------------------------------
@@ -283,13 +286,10 @@ def _touches(territory: Territory, country: str) -> bool:
 def _decide(case: _Case, at: datetime) -> _Decision:
     if case.settled is not None:
         return case.settled
-    decisions = sorted((_by_supply(supply, at) for supply in case.supplies), key=lambda d: _BEST_FIRST.index(d.state))
+    decisions = sorted((_by_supply(supply, at) for supply in case.supplies), key=lambda decision: decision.order)
     best = decisions[0]
-    amounts = {
-        (decision.tariff.amount, decision.tariff.type)
-        for decision in decisions
-        if decision.state is best.state and decision.tariff is not None
-    }
+    prices = {decision.price for decision in decisions if decision.state is best.state and decision.price is not None}
+    amounts = {(price.amount, price.type) for price in prices}
     if len(amounts) > 1:
         listed = ", ".join(sorted(f"{amount} (type {kind.value})" for amount, kind in amounts))
         return _settled(OfferState.UNPRICED, "2.13", f"suppliers differ, and none is preferred: {listed}")
@@ -297,26 +297,24 @@ def _decide(case: _Case, at: datetime) -> _Decision:
 
 
 def _by_supply(supply: _Supply, at: datetime) -> _Decision:
-    """The supply's own decision. An active publisher or none defers to the supplier; what they contradict is not sold."""
-    match supply.publishing, supply.availability:
-        case (Standing.STOP, _) | (_, Standing.STOP):
-            return _settled(OfferState.UNAVAILABLE, "2.10", supply.says, stops=True)
-        case (Standing.HOLD, _) | (_, Standing.HOLD):
-            return _settled(OfferState.UNAVAILABLE, "2.10", supply.says)
-        case (Standing.UNKNOWN, _) | (_, Standing.UNKNOWN):
-            return _settled(OfferState.UNKNOWN, "2.10", f"{supply.says}: no conclusion")
-        case (Standing.DEFER, Standing.SELL):
-            return _when_out(supply, supply.embargo, at)
-        case (Standing.AHEAD, Standing.SELL) if supply.embargo.at or supply.embargo.is_unreadable:
-            return _when_out(supply, supply.embargo, at)
-        case _:
-            return _when_announced(supply, at)
+    """The supply's own decision. Nobody waits for a download that is out of stock, so what a shop may order is not sold."""
+    if supply.standing is Standing.SELL or supply.standing is Standing.PRE:
+        passed = [closing.says for closing in supply.closings if closing.has_passed(at)]
+        if passed:
+            return _settled(OfferState.UNAVAILABLE, "2.11", f"its sale has ended: {passed[0]}", stops=True)
+        return _when_out(supply, at) if supply.standing is Standing.SELL else _when_announced(supply, at)
+    if supply.standing is Standing.UNKNOWN:
+        return _settled(OfferState.UNKNOWN, "2.10", f"{supply.says}: no conclusion")
+    if supply.standing is Standing.STOP:
+        return _settled(OfferState.UNAVAILABLE, "2.10", supply.says, stops=True)
+    again = f"; expected again {supply.returns.says}" if supply.returns.is_announced else ""
+    return _settled(OfferState.UNAVAILABLE, "2.10", f"{supply.says}{again}")
 
 
-def _when_out(supply: _Supply, start: _Opening, at: datetime) -> _Decision:
-    if start.is_ahead(at):
-        return _ahead(supply, start, at)
-    return _priced(OfferState.FOR_SALE, supply, start, at)
+def _when_out(supply: _Supply, at: datetime) -> _Decision:
+    if supply.embargo.is_ahead(at):
+        return _ahead(supply, supply.embargo, at)
+    return _priced(OfferState.FOR_SALE, supply, supply.embargo, at)
 
 
 def _when_announced(supply: _Supply, at: datetime) -> _Decision:
@@ -327,31 +325,39 @@ def _when_announced(supply: _Supply, at: datetime) -> _Decision:
     return _Decision(state=state, rules=(_rule("2.10", supply.says),), starts_at=supply.expected.at)
 
 
-def _ahead(supply: _Supply, start: _Opening, at: datetime) -> _Decision:
-    if start.at is None or start.is_unreadable:
-        return _Decision(state=OfferState.NOT_YET, rules=(_rule("2.11", "its start of sale cannot be read"),))
+def _ahead(supply: _Supply, start: Opening, at: datetime) -> _Decision:
+    if start.at is None:
+        says = f"its start of sale cannot be read: {start.says}"
+        return _Decision(state=OfferState.NOT_YET, rules=(_rule("2.11", says),))
     if supply.preorders.is_ahead(at):
-        rule = _rule(
-            "2.11", f"{supply.says}; no preorders before {supply.preorders.at or 'a date that cannot be read'}"
-        )
+        rule = _rule("2.11", f"{supply.says}; no preorders before {supply.preorders.says}")
         return _Decision(state=OfferState.ANNOUNCED, rules=(rule,), starts_at=start.at)
     return _priced(OfferState.PREORDER, supply, start, start.at)
 
 
-def _priced(state: OfferState, supply: _Supply, start: _Opening, at: datetime) -> _Decision:
-    """That state with the price in force at `at`, or UNPRICED."""
-    rules = (_rule("2.10", supply.says), _rule("2.11", f"sale from {start.at or 'receipt: no embargo'}"))
-    tariff = in_force(supply.tariffs, at)
-    if tariff is None:
-        none = _rule("2.13", f"of {len(supply.tariffs)} consumer prices in this market none is in force by itself")
-        return _Decision(state=OfferState.UNPRICED, rules=(*rules, none), starts_at=start.at)
-    found = _rule("2.13", f"{tariff.amount} (type {tariff.type.value}) is in force")
-    return _Decision(state=state, rules=(*rules, found), tariff=tariff, starts_at=start.at)
+def _priced(state: OfferState, supply: _Supply, start: Opening, at: datetime) -> _Decision:
+    """That state with the price in force at `at`, or UNPRICED; what is free of charge is not sold at zero either."""
+    tariff = supply.prices.in_force(at)
+    says = str(tariff)
+    if tariff.price is None and supply.prices.left_out:
+        says += f"; left out are prices {'; '.join(supply.prices.left_out)}"
+    return _Decision(
+        state=state if tariff.price else OfferState.UNPRICED,
+        rules=(
+            _rule("2.10", supply.says),
+            _rule("2.11", f"sale from {start.says or 'receipt: no embargo'}"),
+            _rule("2.13", says),
+        ),
+        price=tariff.price,
+        starts_at=start.at,
+    )
 
 
 def _next_change(case: _Case, now: _Decision, at: datetime) -> datetime | None:
     """The next instant at which the decision really differs."""
-    instants = sorted({instant for supply in case.supplies for instant in supply.instants() if instant is not None})
+    instants: Sequence[datetime] = sorted(
+        {instant for supply in case.supplies for instant in supply.instants() if instant is not None}
+    )
     following = next_after(instants, at)
     while following is not None and _decide(case, following).essence == now.essence:
         following = next_after(instants, following)
@@ -368,21 +374,6 @@ def _format(product: Product) -> Format:
     if product.form == ProductForm.AUDIO_DOWNLOAD:
         return Format("audio")
     return Format((product.form or "00").lower())
-
-
-def _dates(dates: tuple[DatedRole, ...], roles: Collection[str]) -> tuple[DatedRole, ...]:
-    return tuple(dated for dated in dates if dated.role in roles)
-
-
-def _latest(dates: tuple[DatedRole, ...], zone: ZoneInfo) -> _Opening:
-    """The latest of the dates; a month or a year begins where it ends, so that nothing is sold early (2.9)."""
-    instants = []
-    for dated in dates:
-        start, end = dated.date.starts_at(zone), dated.date.ends_at(zone)
-        if start is None or end is None:
-            return _Opening(is_unreadable=True)
-        instants.append(start if end - start <= _LONGEST_DAY else end)
-    return _Opening(at=max(instants, default=None))
 
 
 def _settled(state: OfferState, section: str, says: str, *, stops: bool = False) -> _Decision:

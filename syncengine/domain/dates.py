@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
@@ -15,34 +16,78 @@ _INSTANT = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _DAY = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
-_DAY_RANGE = re.compile(r"(\d{8})[-/]?(\d{8})", re.ASCII)
 _PART_OF_YEAR = re.compile(r"(\d{4})-?(\d{1,2})", re.ASCII)
 _YEAR = re.compile(r"\d{4}", re.ASCII)
 
-_UNREADABLE_FORMATS = frozenset(
+_RANGES: Mapping[str, tuple[DateFormat, re.Pattern[str]]] = {
+    form: (half, re.compile(rf"(\d{{{digits}}})[-/]?(\d{{{digits}}})", re.ASCII))
+    for form, half, digits in (
+        (DateFormat.DAY_RANGE, DateFormat.DAY, 8),
+        (DateFormat.MONTH_RANGE, DateFormat.MONTH, 6),
+        (DateFormat.WEEK_RANGE, DateFormat.WEEK, 6),
+        (DateFormat.QUARTER_RANGE, DateFormat.QUARTER, 5),
+        (DateFormat.YEAR_RANGE, DateFormat.YEAR, 4),
+    )
+}
+"""Formats of two dates: the format of each, and how they stand together."""
+
+_READABLE_FORMATS = frozenset(
     {
-        DateFormat.TEXT,
-        DateFormat.HIJRI_DAY,
-        DateFormat.HIJRI_MONTH,
-        DateFormat.HIJRI_YEAR,
-        DateFormat.HIJRI_TEXT,
+        DateFormat.DAY,
+        DateFormat.MONTH,
+        DateFormat.WEEK,
+        DateFormat.QUARTER,
+        DateFormat.YEAR,
+        DateFormat.MINUTE,
+        DateFormat.SECOND,
+        *_RANGES,
     }
 )
-"""What must never be read by its shape: free text, and another calendar whose years look long past."""
+"""All others must never be read by their shape: free text; a calendar whose years look long past; a season, since nobody says
+in which hemisphere it is spring; and a code of a newer issue, which may be any of these.
+"""
+
+_ZONE = r"(?:Z|[+-]\d{4})?"
+_WRITTEN = {
+    DateFormat.DAY: r"\d{8}",
+    DateFormat.MONTH: r"\d{6}",
+    DateFormat.WEEK: r"\d{6}",
+    DateFormat.QUARTER: r"\d{4}[1-4]",
+    DateFormat.SEASON: r"\d{4}[1-4]",
+    DateFormat.YEAR: r"\d{4}",
+    DateFormat.DAY_RANGE: r"\d{16}",
+    DateFormat.MONTH_RANGE: r"\d{12}",
+    DateFormat.WEEK_RANGE: r"\d{12}",
+    DateFormat.QUARTER_RANGE: r"(?:\d{4}[1-4]){2}",
+    DateFormat.SEASON_RANGE: r"(?:\d{4}[1-4]){2}",
+    DateFormat.YEAR_RANGE: r"\d{8}",
+    DateFormat.MINUTE: rf"\d{{8}}T\d{{4}}{_ZONE}",
+    DateFormat.SECOND: rf"\d{{8}}T\d{{6}}{_ZONE}",
+    DateFormat.HIJRI_DAY: r"\d{8}",
+    DateFormat.HIJRI_MONTH: r"\d{6}",
+    DateFormat.HIJRI_YEAR: r"\d{4}",
+}
+_SHAPES: Mapping[str, re.Pattern[str]] = {form: re.compile(shape, re.ASCII) for form, shape in _WRITTEN.items()}
+"""How list 55 writes each format; free text has no shape."""
 
 _WIDEST_OFFSET = timedelta(hours=15)
 _DAY_LENGTH = timedelta(days=1)
 _FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 _LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
+_ANY_ZONE = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnixDate:
     """A date as the feed wrote it: its text, and the code of list 55 that came with it or none.
 
-    The text's shape decides how it is read, not the code: real feeds label ISO extended text as format 14
-    (contract demarque 8.1) and eight digits as format 05 (reference/onix.md 2.9). The code settles only what the shape
-    leaves open (six digits are a month, or a week under code 02) and what is no date of this calendar.
+    It means an interval, [starts, ends). The text's shape decides how it is read, not the code: real feeds label ISO
+    extended text as format 14 (contract demarque 8.1) and eight digits as format 05 (reference/onix.md 2.9). The code
+    settles only what the shape leaves open (six digits are a month, or a week under code 02; eight are a day, or two years
+    under code 11), and what is no date that a decision may rest on.
+
+    A date or time without zone is local to the place and so begins at different instants in different zones; one with a
+    zone is one instant everywhere (list 55, codes 13 and 14).
     """
 
     text: str
@@ -73,6 +118,26 @@ class OnixDate:
     def has_time(self) -> bool:
         """Whether it names an instant or a local time rather than a day or longer."""
         return _INSTANT.fullmatch(self.text.strip()) is not None
+
+    @property
+    def contradicts_format(self) -> bool:
+        """Whether the text is not what its code promises (none promises a day): another shape, or digits that are no date.
+
+        It may be readable all the same, by its shape. What has no shape (free text, codes of a newer issue) contradicts
+        nothing.
+        """
+        form, text = self.format or DateFormat.DAY, self.text.strip()
+        shape = _SHAPES.get(form)
+        if shape is None:
+            return False
+        if not shape.fullmatch(text) or (form == DateFormat.YEAR_RANGE and text[4:] < text[:4]):
+            return True
+        return form in _READABLE_FORMATS and self.starts_at(_ANY_ZONE) is None
+
+
+def spell(at: datetime) -> str:
+    """An instant as people read it in the trail of rules: `2026-09-01T04:00:00Z`."""
+    return at.isoformat().replace("+00:00", "Z")
 
 
 def local_start(moment: datetime, zone: ZoneInfo) -> datetime:
@@ -116,7 +181,7 @@ class _Reading:
 @lru_cache(maxsize=65536)
 def _read(text: str, form: str | None, zone: ZoneInfo) -> _Reading | None:
     stripped = text.strip()
-    if form in _UNREADABLE_FORMATS:
+    if form and form not in _READABLE_FORMATS:
         return None
     try:
         if match := _INSTANT.fullmatch(stripped):
@@ -150,19 +215,29 @@ def _instant(match: re.Match[str], zone: ZoneInfo) -> datetime:
 
 def _days(text: str, form: str | None) -> tuple[date, date]:
     """The first and the last day of a date without time; raises ValueError where the text is none."""
+    if two := _two_dates(text, form):
+        return two
     if match := _DAY.fullmatch(text):
         day = date(int(match[1]), int(match[2]), int(match[3]))
         return day, day
-    if match := _DAY_RANGE.fullmatch(text):
-        first, last = _days(match[1], None)[0], _days(match[2], None)[1]
-        if last < first:
-            raise ValueError(f"{text} ends before it begins")
-        return first, last
     if match := _PART_OF_YEAR.fullmatch(text):
         return _part_of_year(int(match[1]), match[2], form)
     if _YEAR.fullmatch(text):
         return date(int(text), 1, 1), date(int(text), 12, 31)
     raise ValueError(f"{text!r} is no date")
+
+
+def _two_dates(text: str, form: str | None) -> tuple[date, date] | None:
+    """From the first day of the first to the last day of the second; none where the text is not two dates in their order.
+
+    Sixteen digits are two days under any code; under code 11 eight digits may still be a day that is labelled wrongly, for
+    of a real day the last four digits are less than the year.
+    """
+    for half, together in [_RANGES[kind] for kind in (form or "", DateFormat.DAY_RANGE) if kind in _RANGES]:
+        if match := together.fullmatch(text):
+            first, last = _days(match[1], half)[0], _days(match[2], half)[1]
+            return (first, last) if first <= last else None
+    return None
 
 
 def _part_of_year(year: int, part: str, form: str | None) -> tuple[date, date]:

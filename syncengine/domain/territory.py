@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from syncengine.errors import UsageInvalid
@@ -320,7 +321,10 @@ class Market:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Territory:
-    """An ONIX `Territory`: codes of list 91 (countries) and list 49 (regions), sorted, each once (reference/onix.md 2.12)."""
+    """An ONIX `Territory`: codes of list 91 (countries) and list 49 (regions), sorted, each once (reference/onix.md 2.12).
+
+    It is a set in which a country and its subdivisions are kept apart: "CA without CA-QC" is neither CA nor nothing.
+    """
 
     countries_included: tuple[str, ...] = ()
     regions_included: tuple[str, ...] = ()
@@ -333,22 +337,26 @@ class Territory:
         A country of which only some regions are named, or one with a region excluded, is not wholly covered and counts as
         not covered: a shop knows its customer's country, not the province.
         """
-        return self._includes(country) and not any(_lies_in(region, country) for region in self.regions_excluded)
+        return covered([self], country)
 
     def touches(self, country: str) -> bool:
-        """Whether the country or any region of it belongs to it: where a ban on a part must be read as a ban on the whole."""
-        return self._includes(country) or any(_lies_in(region, country) for region in self.regions_included)
+        """Whether the country or any region of it belongs to it: where a ban on a part must be read as a ban on the whole.
+
+        A region that nobody knows may lie anywhere.
+        """
+        regions = (_lies_in(region, country) or _is_unknown(region) for region in self.regions_included)
+        return country in _expand(self) or any(regions)
 
     def countries(self) -> frozenset[str]:
         """Every country that is named or lies in a named supra-national region, less those excluded."""
         return _expand(self)
 
-    def _includes(self, country: str) -> bool:
-        if country in self.countries_excluded or country in self.regions_excluded:
-            return False
-        return country in self.countries_included or any(
-            country in _SUPRANATIONAL.get(region, ()) for region in self.regions_included
-        )
+    @property
+    def named(self) -> Territory:
+        """The same without 2.1's ROW, which means whatever the record's other territories do not name."""
+        if _REST_OF_WORLD not in self.regions_included:
+            return self
+        return replace(self, regions_included=tuple(code for code in self.regions_included if code != _REST_OF_WORLD))
 
     @property
     def is_empty(self) -> bool:
@@ -356,16 +364,40 @@ class Territory:
         return not self.countries_included and not self.regions_included
 
 
+def covered(territories: Iterable[Territory], country: str) -> bool:
+    """Whether the territories together hold the whole country: a region that one excludes another may include.
+
+    One that excludes a region nobody knows holds nothing.
+    """
+    known = [territory for territory in territories if not any(map(_is_unknown, territory.regions_excluded))]
+    lacking = [_lacks(territory, country) for territory in known if country in _expand(territory)]
+    regions = {region for each in known for region in each.regions_included if region not in each.regions_excluded}
+    return bool(lacking) and frozenset.intersection(*lacking) <= regions
+
+
+def _lacks(territory: Territory, country: str) -> frozenset[str]:
+    """The regions of the country that are excluded."""
+    return frozenset(region for region in territory.regions_excluded if _lies_in(region, country))
+
+
+def _is_unknown(region: str) -> bool:
+    return region not in _SUPRANATIONAL and region.partition("-")[0] not in ISO_COUNTRIES
+
+
 def _lies_in(region: str, country: str) -> bool:
-    return region.startswith(f"{country}-")
+    return region == country or region.startswith(f"{country}-")
 
 
-_SUPRANATIONAL = {"WORLD": ISO_COUNTRIES, "ROW": ISO_COUNTRIES, "ECZ": EUROZONE}
+_REST_OF_WORLD = "ROW"
+_SUPRANATIONAL = {"WORLD": ISO_COUNTRIES, _REST_OF_WORLD: ISO_COUNTRIES, "ECZ": EUROZONE}
+"""List 49, with 2.1's ROW; its other regions are each a country's."""
 
 
 @lru_cache(maxsize=4096)
 def _expand(territory: Territory) -> frozenset[str]:
-    included = set(territory.countries_included)
+    included, excluded = set(territory.countries_included), set(territory.countries_excluded)
     for region in territory.regions_included:
         included |= _SUPRANATIONAL.get(region, frozenset())
-    return frozenset(included.difference(territory.countries_excluded, territory.regions_excluded))
+    for region in territory.regions_excluded:
+        excluded |= _SUPRANATIONAL.get(region, {region})
+    return frozenset(included - excluded)

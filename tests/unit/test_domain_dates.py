@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from syncengine.domain.dates import OnixDate, local_start
+from syncengine.domain.dates import OnixDate, local_start, spell
 
 TORONTO = ZoneInfo("America/Toronto")
 PARIS = ZoneInfo("Europe/Paris")
@@ -194,6 +194,125 @@ def test_a_day_or_a_time_opens_when_it_starts(text):
     assert opens(text) is not None
 
 
+# List 55, code by code: a text in its form, and the first day, the last day and the day after as Toronto reads it.
+LIST_55 = {
+    "00": ("20260901", "2026-09-01", "2026-09-01", "2026-09-02"),
+    "01": ("202609", "2026-09-01", "2026-09-30", "2026-10-01"),
+    "02": ("202653", "2026-12-28", "2027-01-03", "2027-01-04"),
+    "03": ("20263", "2026-07-01", "2026-09-30", "2026-10-01"),
+    "04": ("20261", None, None, None),
+    "05": ("2026", "2026-01-01", "2026-12-31", "2027-01-01"),
+    "06": ("2026083120260901", "2026-08-31", "2026-09-01", "2026-09-02"),
+    "07": ("202608202609", "2026-08-01", "2026-09-30", "2026-10-01"),
+    "08": ("202601202602", "2025-12-29", "2026-01-11", "2026-01-12"),
+    "09": ("2026220263", "2026-04-01", "2026-09-30", "2026-10-01"),
+    "10": ("2026220263", None, None, None),
+    "11": ("20262027", "2026-01-01", "2027-12-31", "2028-01-01"),
+    "12": ("20260901", None, None, None),
+    "13": ("20260901T0000", "2026-09-01", "2026-09-01", "2026-09-01"),
+    "14": ("20260901T000000", "2026-09-01", "2026-09-01", "2026-09-01"),
+    "20": ("14480319", None, None, None),
+    "21": ("144803", None, None, None),
+    "25": ("1448", None, None, None),
+    "32": ("1448", None, None, None),
+}
+
+
+def midnight(day: str | None) -> datetime | None:
+    return starts(day) if day else None
+
+
+@pytest.mark.parametrize("form", LIST_55)
+def test_every_format_of_list_55_is_an_interval_or_is_not_read(form):
+    """Not read: free text, another calendar, and seasons, for nobody says in which hemisphere it is spring."""
+    text, first, last, after = LIST_55[form]
+    found = (starts(text, form=form), opens(text, form=form), ends(text, form=form))
+    assert (midnight(first), midnight(last), midnight(after)) == found
+    assert not OnixDate(text=text, format=form).contradicts_format
+
+
+@pytest.mark.parametrize("form", ["99", "15", "DAY", "0"])
+@pytest.mark.parametrize("text", ["20260901", "2026", "20260901T1200Z"])
+def test_a_format_that_nobody_knows_is_not_read(text, form):
+    """It may be another calendar's."""
+    assert (None, None, None) == (starts(text, form=form), opens(text, form=form), ends(text, form=form))
+    assert not OnixDate(text=text, format=form).contradicts_format
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "first", "last"),
+    [
+        ("20260901", "05", "2026-09-01", "2026-09-01"),
+        ("20260901", "11", "2026-09-01", "2026-09-01"),
+        ("20260901", "07", "2026-09-01", "2026-09-01"),
+        ("2016", None, "2016-01-01", "2016-12-31"),
+        ("2016", "00", "2016-01-01", "2016-12-31"),
+        ("2011-08-31", None, "2011-08-31", "2011-08-31"),
+        ("2011-08-31", "00", "2011-08-31", "2011-08-31"),
+        ("20131001", "14", "2013-10-01", "2013-10-01"),
+        ("202609", "08", "2026-09-01", "2026-09-30"),
+        ("2026-09", "01", "2026-09-01", "2026-09-30"),
+        ("2026090120260915", "07", "2026-09-01", "2026-09-15"),
+        ("20260901/20260915", "06", "2026-09-01", "2026-09-15"),
+    ],
+)
+def test_what_real_files_mislabel_is_read_by_its_shape_and_told(text, form, first, last):
+    assert (midnight(first), midnight(last)) == (starts(text, form=form), opens(text, form=form))
+    assert OnixDate(text=text, format=form).contradicts_format
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("20260230", "00"),
+        ("202613", "01"),
+        ("202654", "02"),
+        ("20265", "03"),
+        ("20265", "04"),
+        ("2026091520260901", "06"),
+        ("202609202608", "07"),
+        ("20272026", "11"),
+        ("soon", None),
+        ("", "05"),
+        ("20260901T2560", "13"),
+        ("20260901T0030", "14"),
+        ("2026-09-01T00:00:00+02:00", "14"),
+        ("20260901T000000", "00"),
+        ("1448-03-19", "20"),
+    ],
+)
+def test_digits_that_are_not_what_their_code_promises_contradict_it(text, form):
+    assert OnixDate(text=text, format=form).contradicts_format
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        (" 20260901 ", None),
+        ("20260901T1200Z", "13"),
+        ("20260901T120000+0200", "14"),
+        ("autumn, perhaps", "12"),
+        ("", "12"),
+        ("20264", "04"),
+    ],
+)
+def test_what_is_written_as_its_code_says_does_not_contradict_it(text, form):
+    assert not OnixDate(text=text, format=form).contradicts_format
+
+
+@pytest.mark.parametrize(("text", "form"), [("20260901", "00"), ("20260901T0030", "13"), ("20260901T003000", "14")])
+def test_without_a_zone_time_rolls_from_place_to_place(text, form):
+    there, here = starts(text, PARIS, form), starts(text, TORONTO, form)
+    assert there is not None
+    assert there + timedelta(hours=6) == here
+
+
+@pytest.mark.parametrize("text", ["20260901T003000Z", "20260901T003000-0400"])
+def test_with_a_zone_it_is_one_instant_everywhere(text):
+    assert starts(text, PARIS, "14") == starts(text, TORONTO, "14")
+    assert starts(text, PARIS, "14") is not None
+
+
 @pytest.mark.parametrize(("text", "form"), [("20265", "03"), ("20260", "03"), ("20261", "04"), ("20261", None)])
 def test_a_season_is_no_date_and_a_fifth_quarter_neither(text, form):
     """Nobody says in which hemisphere it is spring."""
@@ -225,3 +344,7 @@ def test_has_time():
 def test_the_zone_decides_a_date_without_one():
     assert utc(2026, 8, 31, 22) == starts("20260901", PARIS)
     assert utc(2026, 9, 1, 4) == starts("20260901", TORONTO)
+
+
+def test_an_instant_is_spelled_in_utc():
+    assert "2026-09-01T04:00:00Z" == spell(utc(2026, 9, 1, 4))

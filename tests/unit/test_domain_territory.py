@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import pytest
 
-from syncengine.domain.territory import EUROZONE, ISO_COUNTRIES, Market, Territory
+from syncengine.domain.territory import EUROZONE, ISO_COUNTRIES, Market, Territory, covered
 from syncengine.errors import UsageInvalid
 
 WORLD = Territory(regions_included=("WORLD",))
@@ -51,7 +51,12 @@ def test_anything_else_is_no_market(text):
         (Territory(regions_included=("ECZ",)), ["FR", "DE", "BG"], ["CH", "GB"]),
         (Territory(regions_included=("ECZ",), countries_excluded=("FR",)), ["DE"], ["FR"]),
         (Territory(regions_included=("WORLD",), regions_excluded=("US",)), ["CA"], ["US"]),
+        (Territory(regions_included=("WORLD",), regions_excluded=("ECZ",)), ["CA", "GB"], ["FR", "DE"]),
+        (Territory(regions_included=("WORLD",), regions_excluded=("ATLANTIS",)), [], ["CA", "FR"]),
         (Territory(regions_included=("ATLANTIS",)), [], ["CA"]),
+        (Territory(countries_included=("CA",), regions_included=("ATLANTIS",)), ["CA"], ["US"]),
+        (Territory(regions_included=("FR",)), [], ["FR"]),
+        (Territory(regions_included=("ROW",)), ["CA", "FR"], ["XX"]),
         (Territory(), [], ["CA"]),
     ],
 )
@@ -65,12 +70,51 @@ def test_coverage(territory, covered, not_covered):
         (Territory(regions_included=("CA-QC",)), ["CA"], ["US"]),
         (Territory(regions_included=("WORLD",), regions_excluded=("CA-QC",)), ["CA", "US"], []),
         (Territory(regions_included=("WORLD",), countries_excluded=("CA",)), ["US"], ["CA"]),
+        (Territory(regions_included=("WORLD",), regions_excluded=("ECZ",)), ["CA"], ["FR"]),
+        (Territory(regions_included=("WORLD",), regions_excluded=("ATLANTIS",)), ["CA"], []),
+        (Territory(regions_included=("FR",)), ["FR"], ["CA"]),
+        (Territory(regions_included=("ATLANTIS",)), ["CA", "FR"], []),
         (Territory(countries_included=("FR",)), ["FR"], ["CA", "F"]),
         (Territory(), [], ["CA"]),
     ],
 )
 def test_a_part_touches_its_country(territory, touched, untouched):
     assert touched == [country for country in touched + untouched if territory.touches(country)]
+
+
+CANADA = Territory(countries_included=("CA",))
+WITHOUT_QUEBEC = Territory(countries_included=("CA",), regions_excluded=("CA-QC",))
+WITHOUT_ONTARIO = Territory(regions_included=("WORLD",), regions_excluded=("CA-ON", "CA-QC"))
+QUEBEC = Territory(regions_included=("CA-QC",))
+
+
+@pytest.mark.parametrize(
+    ("territories", "expected"),
+    [
+        ([], False),
+        ([CANADA], True),
+        ([WITHOUT_QUEBEC], False),
+        ([QUEBEC], False),
+        ([WITHOUT_QUEBEC, QUEBEC], True),
+        ([WITHOUT_ONTARIO, QUEBEC], False),
+        ([WITHOUT_ONTARIO, WITHOUT_QUEBEC], False),
+        ([WITHOUT_QUEBEC, Territory(countries_included=("CA",), regions_excluded=("CA-ON",))], True),
+        ([WITHOUT_QUEBEC, CANADA], True),
+        ([Territory(countries_included=("CA",), regions_included=("CA-QC",), regions_excluded=("CA-QC",))], False),
+        ([WITHOUT_QUEBEC, Territory(regions_included=("CA-QC",), regions_excluded=("ATLANTIS",))], False),
+    ],
+)
+def test_territories_hold_a_country_together(territories, expected):
+    """Canada without Quebec is neither Canada nor nothing: beside Quebec it is all of it."""
+    assert expected is covered(territories, "CA")
+    assert expected is covered(reversed(territories), "CA")
+
+
+def test_the_rest_of_the_world_is_what_a_territory_does_not_name():
+    assert (
+        Territory(countries_included=("FR",)) == Territory(countries_included=("FR",), regions_included=("ROW",)).named
+    )
+    assert CANADA == CANADA.named
 
 
 def test_countries_are_those_named_less_those_excluded():

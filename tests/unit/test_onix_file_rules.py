@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.distributors import onix
-from adapters.files import FileSource, OnixRules, statuses
-from adapters.files.statuses import Standing
+from adapters.files import FileSource, OnixRules
 from syncengine.domain.dates import OnixDate
 from syncengine.domain.ids import Format, Isbn, RecordReference, SourceName, TitleKey
 from syncengine.domain.offer import HeldOrders, Offer, OfferPrice, OfferState, TaxBasis
@@ -147,6 +146,27 @@ def test_the_markets_own_status_wins(status, expected):
 
 def test_a_recall_wins_over_a_market_that_goes_on():
     assert state(record(supply(market_status="04"), publishing_status="15")) is S.WITHDRAWN
+    assert state(replace(record(publishing_status="15"), supplies=())) is S.WITHDRAWN
+
+
+@pytest.mark.parametrize(
+    ("withdrawn", "expected"),
+    [
+        (supply(market_status="11"), S.WITHDRAWN),
+        (supply(market_status="11", markets=(FRANCE,)), S.WITHDRAWN),
+        (supply(market_status="11", markets=(Territory(regions_included=("FR-H",)),)), S.WITHDRAWN),
+        (ProductSupply(market_status="11", markets=(FRANCE,)), S.WITHDRAWN),
+        (supply(detail(availability="46")), S.WITHDRAWN),
+        (supply(market_status="11", markets=(Territory(countries_included=("BE",)),)), S.FOR_SALE),
+        (supply(market_status="11", market_restrictions=("06",)), S.FOR_SALE),
+    ],
+)
+def test_a_withdrawal_anywhere_in_the_country_wins_over_every_supplier(withdrawn, expected):
+    assert state(record(supply(), withdrawn)) is expected
+
+
+def test_a_withdrawal_goes_before_the_rights():
+    assert state(record(supply(market_status="11"), sales_rights=())) is S.WITHDRAWN
 
 
 @pytest.mark.parametrize(
@@ -255,13 +275,13 @@ def test_preorders_wait_for_their_own_date(roles):
 @pytest.mark.parametrize(
     ("text", "first_sale"),
     [
-        ("202609", datetime(2026, 9, 30, 22, 0, tzinfo=UTC)),
-        ("2026", datetime(2026, 12, 31, 23, 0, tzinfo=UTC)),
+        ("202609", datetime(2026, 9, 29, 22, 0, tzinfo=UTC)),
+        ("2026", datetime(2026, 12, 30, 23, 0, tzinfo=UTC)),
         ("20260901T0830Z", datetime(2026, 9, 1, 8, 30, tzinfo=UTC)),
         ("2026-09-01T10:30:00+02:00", datetime(2026, 9, 1, 8, 30, tzinfo=UTC)),
     ],
 )
-def test_a_vague_date_is_over_before_anything_is_sold(text, first_sale):
+def test_a_vague_date_opens_on_its_last_day(text, first_sale):
     product = record(publishing_dates=(dated("02", text),))
     assert state(product, first_sale - timedelta(seconds=1)) is S.PREORDER
     assert state(product, first_sale) is S.FOR_SALE
@@ -271,6 +291,55 @@ def test_an_embargo_that_cannot_be_read_holds():
     assert state(record(publishing_dates=(dated("02", "soon"),))) is S.NOT_YET
     assert state(record(supply(detail(dates=(dated("02", "soon"),))))) is S.NOT_YET
     assert state(record(publishing_dates=(dated("02", FUTURE), dated("27", "soon")))) is S.ANNOUNCED
+
+
+@pytest.mark.parametrize("role", ["32", "33", "40"])
+def test_a_download_waits_for_its_own_embargoes(role):
+    assert state(record(publishing_dates=(dated(role, FUTURE),))) is S.PREORDER
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        record(publishing_dates=(dated("13", FUTURE),)),
+        record(supply(market_dates=(dated("13", FUTURE),))),
+        record(supply(detail(dates=(dated("51", "20260831"),)))),
+        record(supply(detail(dates=(dated("50", FUTURE),)))),
+    ],
+)
+def test_a_sale_ends_with_the_clock_alone(product):
+    """Out of print; the supplier's last day; the day before the next supplier's first."""
+    assert (offer(product).state, offer(product).next_change_at) == (S.FOR_SALE, START)
+    after = offer(product, START)
+    assert (after.state, after.held_orders, after.next_change_at) == (S.UNAVAILABLE, HeldOrders.STOP, None)
+    assert "has ended" in after.rules[0].says
+
+
+def test_a_supplier_s_end_is_not_another_s():
+    product = record(supply(detail(dates=(dated("51", PAST),)), detail()))
+    assert state(product) is S.FOR_SALE
+
+
+@pytest.mark.parametrize(
+    ("status", "availability", "dates", "of_supplier"),
+    [("16", "20", ("22", FUTURE), None), ("04", "34", ("22", FUTURE), None), ("04", "31", None, ("08", FUTURE))],
+)
+def test_what_is_held_back_tells_when_it_is_expected_again(status, availability, dates, of_supplier):
+    """It is a message that brings it back, not the day."""
+    product = record(
+        supply(detail(availability=availability, dates=(dated(*of_supplier),) if of_supplier else ())),
+        publishing_status=status,
+        publishing_dates=(dated(*dates),) if dates else (),
+    )
+    found = offer(product)
+    assert (found.state, found.held_orders, found.next_change_at) == (S.UNAVAILABLE, HeldOrders.KEEP, None)
+    assert "expected again 2026-08-31T22:00:00Z" in found.rules[0].says
+    assert state(product, START) is S.UNAVAILABLE
+
+
+def test_preorders_wait_for_27_even_where_09_comes_later():
+    product = record(publishing_dates=(dated("02", LATER), dated("27", PAST), dated("09", FUTURE)))
+    assert state(product) is S.PREORDER
 
 
 # --- rights and markets ----------------------------------------------------------------------------------------------------
@@ -293,7 +362,8 @@ def rights(kind: str, *countries: str, **territory: Any) -> SalesRights:
         ((), "01", S.FOR_SALE),
         ((rights("03", "FR"),), "01", S.OUT_OF_TERRITORY),
         ((rights("06", "FR"),), None, S.OUT_OF_TERRITORY),
-        ((rights("07", "FR"),), None, S.OUT_OF_TERRITORY),
+        ((rights("07", "FR"),), None, S.UNAVAILABLE),
+        ((rights("01", "BE"),), "08", S.UNAVAILABLE),
         ((rights("01", regions_included=("WORLD",)), rights("03", "FR")), None, S.OUT_OF_TERRITORY),
         ((rights("01", regions_included=("WORLD",), countries_excluded=("FR",)),), None, S.OUT_OF_TERRITORY),
         ((rights("01", regions_included=("ECZ",)),), None, S.FOR_SALE),
@@ -306,27 +376,96 @@ def rights(kind: str, *countries: str, **territory: Any) -> SalesRights:
     ],
 )
 def test_sales_rights(sales_rights, rest, expected):
-    """No rights at all are unknown, not worldwide; what contradicts itself is not for sale."""
+    """No rights at all are unknown, not worldwide; what contradicts itself is not for sale; 07 and 08 need a restriction."""
     assert state(record(sales_rights=sales_rights, rest_of_world_rights=rest)) is expected
 
 
 @pytest.mark.parametrize(
-    ("restrictions", "expected"),
+    ("restrictions", "expected", "split"),
     [
-        ((), S.FOR_SALE),
-        (("99",), S.FOR_SALE),
-        (("09",), S.FOR_SALE),
-        (("06",), S.UNAVAILABLE),
-        (("04", "99"), S.UNAVAILABLE),
+        ((), S.FOR_SALE, S.FOR_SALE),
+        (("99",), S.FOR_SALE, S.FOR_SALE),
+        (("09",), S.FOR_SALE, S.FOR_SALE),
+        (("06",), S.UNAVAILABLE, S.OUT_OF_TERRITORY),
+        (("03",), S.UNAVAILABLE, S.OUT_OF_TERRITORY),
+        (("04", "99"), S.UNAVAILABLE, S.OUT_OF_TERRITORY),
+        (("ZZ",), S.UNKNOWN, S.UNKNOWN),
     ],
 )
-def test_sales_restrictions(restrictions, expected):
+def test_sales_restrictions(restrictions, expected, split):
     """Wherever they stand; a market for libraries is no market of this shop."""
     assert state(record(sales_restrictions=restrictions)) is expected
     inside = SalesRights(type="01", territory=WORLD, restrictions=restrictions)
     assert state(record(sales_rights=(inside,))) is expected
-    split = S.FOR_SALE if expected is S.FOR_SALE else S.OUT_OF_TERRITORY
     assert state(record(supply(market_restrictions=restrictions))) is split
+
+
+@pytest.mark.parametrize(("kind", "harmless"), [("07", "09"), ("08", "99")])
+def test_rights_under_restrictions_are_rights_where_the_restrictions_leave_them(kind, harmless):
+    of = replace(rights(kind, "FR"), restrictions=(harmless,))
+    assert state(record(sales_rights=(of,))) is S.FOR_SALE
+    assert state(record(sales_rights=(rights(kind, "FR"),), sales_restrictions=(harmless,))) is S.FOR_SALE
+    assert state(record(sales_rights=(replace(of, restrictions=("04",)),))) is S.UNAVAILABLE
+
+
+def test_an_internal_title_keeps_no_orders():
+    assert offer(record(sales_restrictions=("03",))).held_orders is HeldOrders.STOP
+    assert offer(record(sales_restrictions=("06",))).held_orders is HeldOrders.KEEP
+
+
+def test_grants_with_a_restriction_are_no_rights_however_many_there_are():
+    """The standard lets no two statements speak of one country; what they contradict is not for sale."""
+    library = SalesRights(type="01", territory=FRANCE, restrictions=("06",))
+    assert state(record(sales_rights=(library, SalesRights(type="01", territory=WORLD)))) is S.UNAVAILABLE
+
+
+def test_a_supplier_whose_share_of_the_market_is_not_known_takes_nothing_from_another():
+    unknown, plain = supply(market_restrictions=("ZZ",)), supply()
+    assert state(record(unknown, plain)) is S.FOR_SALE
+    assert "SalesRestriction ZZ" in offer(record(unknown)).rules[0].says
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        ({"publishing_status": "ZZ"}, S.UNKNOWN),
+        ({"publishing_status": "14"}, S.UNKNOWN),
+        ({"supplies": (supply(market_status="ZZ"),)}, S.UNKNOWN),
+        ({"publishing_status": "ZZ", "supplies": (supply(market_status="04"),)}, S.UNKNOWN),
+        ({"supplies": (supply(detail(availability="ZZ")),)}, S.UNKNOWN),
+        ({"supplies": (supply(detail(availability=None)),)}, S.UNKNOWN),
+        ({"sales_rights": (SalesRights(type="ZZ", territory=WORLD),)}, S.UNKNOWN),
+        ({"sales_rights": (SalesRights(type="", territory=WORLD),)}, S.UNKNOWN),
+        ({"sales_rights": (), "rest_of_world_rights": "ZZ"}, S.UNKNOWN),
+        ({"sales_restrictions": ("ZZ",)}, S.UNKNOWN),
+        ({"sales_rights": (SalesRights(type="01", territory=WORLD, restrictions=("ZZ",)),)}, S.UNKNOWN),
+        ({"supplies": (supply(market_restrictions=("ZZ",)),)}, S.UNKNOWN),
+        ({"supplies": (supply(detail(price(kind="ZZ"))),)}, S.UNPRICED),
+        ({"supplies": (supply(detail(price(qualifier="ZZ"))),)}, S.UNPRICED),
+        ({"supplies": (supply(detail(price(status="ZZ"))),)}, S.UNPRICED),
+        ({"supplies": (supply(detail(price(protections=("ZZ",)))),)}, S.UNPRICED),
+        ({"supplies": (supply(detail(price("9.99", "04", dated("ZZ", PAST)))),)}, S.UNPRICED),
+        ({"supplies": (supply(detail(price(None, unpriced="ZZ"))),)}, S.UNPRICED),
+        (
+            {"supplies": (supply(detail(price(territory=Territory(regions_included=("ZZ",))))),)},
+            S.UNPRICED,
+        ),
+        (
+            {"sales_rights": (SalesRights(type="01", territory=Territory(regions_included=("ZZ",))),)},
+            S.OUT_OF_TERRITORY,
+        ),
+        (
+            {"publishing_dates": (DatedRole(role="02", date=OnixDate(text=PAST, format="ZZ")),)},
+            S.NOT_YET,
+        ),
+    ],
+)
+def test_a_code_that_nobody_knows_never_sells(facts, expected):
+    """One by one, in a record that is for sale but for it."""
+    assert state(record()) is S.FOR_SALE
+    found = offer(replace(record(), **facts))
+    assert (found.state, found.accepts_orders, found.accepts_preorders) == (expected, False, False)
+    assert found.held_orders is HeldOrders.KEEP
 
 
 def test_markets():
@@ -340,6 +479,11 @@ def test_markets():
 def test_the_best_supplier_counts():
     product = record(supply(detail(availability="40"), detail(price("9.99"), availability="20")))
     assert state(product) is S.FOR_SALE
+
+
+def test_one_supplier_who_stops_says_nothing_for_another_of_whom_nothing_is_known():
+    found = offer(record(supply(detail(availability="40"), detail(availability="99"))))
+    assert (found.state, found.held_orders) == (S.UNKNOWN, HeldOrders.KEEP)
 
 
 def test_suppliers_who_differ_in_price_are_not_chosen_between():
@@ -446,6 +590,28 @@ def test_a_preorder_shows_the_price_of_its_first_day():
     prices = (price("14.99", "04", dated("15", "20260831")), price("12.99", "04", dated("14", FUTURE)))
     found = offer(record(supply(detail(*prices)), publishing_dates=(dated("02", FUTURE),)))
     assert (found.state, found.price and found.price.amount) == (S.PREORDER, Decimal("12.99"))
+
+
+def test_a_trail_tells_why_there_is_no_price():
+    says = offer(record(supply(detail(price(currency="USD"), price(kind="05"))))).rules[-1].says
+    assert says == "no price is in force; left out are prices in USD; of PriceType 05"
+
+
+@pytest.mark.parametrize(
+    "free", [detail(price(None, None, unpriced="01")), SupplyDetail(availability="20", unpriced="01")]
+)
+def test_what_is_free_is_told_and_not_sold(free):
+    found = offer(record(supply(free)))
+    assert (found.state, found.price, found.accepts_orders) == (S.UNPRICED, None, False)
+    assert "free of charge, and nothing is sold at a price of zero by accident" in found.rules[-1].says
+
+
+def test_a_pre_publication_price_is_charged_until_the_publication():
+    of = (price("7.99", "24"), price("9.99", "04"))
+    assert amount(*of) == "9.99"
+    published = {"publishing_dates": (dated("01", FUTURE),)}
+    found = [priced(*of, at=at, **published) for at in (START - timedelta(seconds=1), START)]
+    assert [each and str(each.amount) for each in found] == ["7.99", "9.99"]
 
 
 def test_a_preorder_without_a_price_is_no_preorder():
@@ -565,13 +731,6 @@ def test_every_record_gives_an_offer_that_holds_until_it_says(product, at):
         assert (last.state, last.price) == (found.state, found.price)
         then = offer(product, until)
         assert (then.state, then.price) != (found.state, found.price)
-
-
-def test_every_code_of_the_lists_has_a_class():
-    assert statuses.publishing("04", None) is Standing.DEFER
-    assert statuses.publishing("04", "12") is Standing.STOP
-    assert statuses.publishing("12", None) is Standing.STOP_NOW
-    assert statuses.availability("45") is Standing.STOP
 
 
 # --- the kind --------------------------------------------------------------------------------------------------------------

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from enum import Enum
 from zoneinfo import ZoneInfo
 
-from adapters.distributors.demarque.prices import is_retail, spell
+from adapters.distributors.demarque.prices import is_retail
 from syncengine.domain.codes import (
     NotificationType,
     ProductAvailability,
@@ -16,18 +15,17 @@ from syncengine.domain.codes import (
     PublishingDateRole,
     PublishingStatus,
     SalesRestrictionType,
-    SalesRightsType,
     SupplyDateRole,
 )
-from syncengine.domain.dates import OnixDate
 from syncengine.domain.offer import OfferState, RuleApplied
+from syncengine.domain.openings import NamedDate, Opening, dates_of, latest
 from syncengine.domain.product import Price, Product, ProductSupply, SupplyDetail
-from syncengine.domain.territory import ISO_COUNTRIES, Market, Territory
+from syncengine.domain.rights import Rights, rights_in
+from syncengine.domain.territory import ISO_COUNTRIES, Market, Territory, covered
 
 _LIBRARY_FORMS = frozenset(
     {ProductForm.DIGITAL_DOWNLOAD_AND_ONLINE, ProductForm.DIGITAL_ONLINE, ProductForm.DIGITAL_DOWNLOAD}
 )
-_FOR_SALE = frozenset({SalesRightsType.EXCLUSIVE, SalesRightsType.NON_EXCLUSIVE})
 _OPEN_STATUSES = frozenset({None, "", PublishingStatus.UNSPECIFIED.value, PublishingStatus.ACTIVE.value})
 _SALE_START_ROLES = frozenset({PublishingDateRole.PUBLICATION, PublishingDateRole.SALES_EMBARGO})
 _SUPPLY_START_ROLES = frozenset({SupplyDateRole.SALES_EMBARGO, SupplyDateRole.EXPECTED_AVAILABILITY})
@@ -46,28 +44,6 @@ class Coverage(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
-    """An instant that a feed announces, the latest where it announces several.
-
-    `at` is none where nothing is announced, or what is cannot be read; such a date is ahead for ever, so that nothing is
-    sold early.
-    """
-
-    at: datetime | None = None
-    says: str = ""
-    is_unreadable: bool = False
-
-    @property
-    def is_announced(self) -> bool:
-        """Whether the feed has a date for it at all."""
-        return self.at is not None or self.is_unreadable
-
-    def is_ahead(self, now: datetime) -> bool:
-        """Whether it is announced and not yet reached."""
-        return self.is_unreadable or (self.at is not None and now < self.at)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MarketView:
     """What a record's blocks say of one country and currency.
 
@@ -79,7 +55,7 @@ class MarketView:
     market_status: str | None = None
     is_open: bool = False
     availability: str | None = None
-    start: Opening = Opening()
+    start: Opening = field(default_factory=Opening)
     prices: tuple[Price, ...] = ()
     names_country: bool = False
     has_other_currency: bool = False
@@ -126,16 +102,14 @@ def retail_gate(product: Product) -> tuple[OfferState, RuleApplied] | None:
 def has_sales_rights(product: Product, country: str) -> bool:
     """Whether SalesRights allow retail sale in the country.
 
-    Types 01 and 02 that cover the whole country allow it, unless another type touches any part of it: contradicting rights
-    are read as none (reference/onix.md 2.12). ROWSalesRightsType speaks for countries that nothing names.
+    The standard's meaning, but for restrictions inside: the contract knows only "libraries only" (06), and sells retail and
+    library rights of one country side by side, so that a library's right takes nothing from the shop's.
     """
-    touching = [rights for rights in product.sales_rights if rights.territory.touches(country)]
-    if not touching:
-        return product.rest_of_world_rights in _FOR_SALE
-    return all(rights.type in _FOR_SALE for rights in touching) and any(
-        rights.territory.covers(country) and SalesRestrictionType.LIBRARIES_ONLY not in rights.restrictions
-        for rights in touching
-    )
+    rights = rights_in(product, country)
+    if rights.verdict is not Rights.FOR_SALE:
+        return False
+    retail = [grant for grant in rights.grants if SalesRestrictionType.LIBRARIES_ONLY not in grant.restrictions]
+    return not rights.grants or covered((grant.territory for grant in retail), country)
 
 
 def view(product: Product, market: Market, zone: ZoneInfo) -> MarketView:
@@ -170,9 +144,7 @@ def view(product: Product, market: Market, zone: ZoneInfo) -> MarketView:
 
 def preorder_start(product: Product, zone: ZoneInfo) -> Opening:
     """PublishingDate 09: when the preorder period begins."""
-    role = PublishingDateRole.ANNOUNCEMENT
-    dates = (("PublishingDate 09", dated.date) for dated in product.publishing_dates if dated.role == role)
-    return _latest(dates, zone)
+    return latest(dates_of("PublishingDate", product.publishing_dates, {PublishingDateRole.ANNOUNCEMENT}), zone)
 
 
 def announces_sale_starts(product: Product) -> str | None:
@@ -255,30 +227,13 @@ def _is_tied(price: Price, block: ProductSupply) -> bool:
 def _start(product: Product, supplies: Iterable[_Supply], zone: ZoneInfo) -> Opening:
     """The latest of MarketDate, SupplyDate 02 or 08 and PublishingDate 02."""
 
-    def dates() -> Iterator[tuple[str, OnixDate]]:
+    def dates() -> Iterator[NamedDate]:
         for supply in supplies:
-            for dated in supply.block.market_dates:
-                if dated.role in _SALE_START_ROLES:
-                    yield "MarketDate", dated.date
-            for dated in supply.detail.dates:
-                if dated.role in _SUPPLY_START_ROLES:
-                    yield f"SupplyDate {dated.role}", dated.date
-        for dated in product.publishing_dates:
-            if dated.role == PublishingDateRole.SALES_EMBARGO:
-                yield "PublishingDate 02", dated.date
+            yield from dates_of("MarketDate", supply.block.market_dates, _SALE_START_ROLES)
+            yield from dates_of("SupplyDate", supply.detail.dates, _SUPPLY_START_ROLES)
+        yield from dates_of("PublishingDate", product.publishing_dates, {PublishingDateRole.SALES_EMBARGO})
 
-    return _latest(dates(), zone)
-
-
-def _latest(dates: Iterable[tuple[str, OnixDate]], zone: ZoneInfo) -> Opening:
-    latest = Opening()
-    for name, date in dates:
-        at = date.opens_at(zone)
-        if at is None:
-            return Opening(says=f"{name} {date.text!r} cannot be read", is_unreadable=True)
-        if latest.at is None or at > latest.at:
-            latest = Opening(at=at, says=f"{spell(at)} ({name} {date.text})")
-    return latest
+    return latest(dates(), zone)
 
 
 def _countries(price: Price, block: ProductSupply, product: Product) -> frozenset[str]:

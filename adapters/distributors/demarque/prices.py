@@ -1,4 +1,8 @@
-"""Which price is in force in a market at an instant (contract demarque 10)."""
+"""Which price is in force in a market at an instant (contract demarque 10).
+
+The contract goes its own way, so this is not the standard's timeline: the price that began last is in force, a day that ends one
+price and begins the next belongs to the next, and a price of zero is a price.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from syncengine.domain.codes import PriceDateRole, PriceQualifier, PriceType, UnpricedItemType
-from syncengine.domain.offer import OfferPrice, RuleApplied, TaxBasis
+from syncengine.domain.dates import spell
+from syncengine.domain.offer import RuleApplied
+from syncengine.domain.prices import ConsumerPrice, stated_tax_rate
 from syncengine.domain.product import Price
 from syncengine.domain.timeline import Period
 
@@ -24,7 +30,6 @@ PREFERENCE: tuple[PriceType, ...] = (
 """Fixed by law before agency before recommended, and of a pair the one that includes tax."""
 
 _RETAIL_TYPES = frozenset(PREFERENCE)
-_INCLUDING_TAX = frozenset({PriceType.FIXED_INCLUDING_TAX, PriceType.AGENCY_INCLUDING_TAX, PriceType.RRP_INCLUDING_TAX})
 _ROLES: frozenset[str] = frozenset(PriceDateRole)
 _FOR_ANYONE = frozenset({None, "", PriceQualifier.UNQUALIFIED.value, PriceQualifier.CONSUMER.value})
 
@@ -38,31 +43,15 @@ def is_retail(price: Price) -> bool:
 class DatedPrice:
     """A retail price of one market and the period in which it is in force."""
 
-    amount: Decimal
-    currency: str
-    type: PriceType
-    tax_percent: Decimal | None
+    price: ConsumerPrice
     period: Period
-
-    def __str__(self) -> str:
-        return f"{self.amount} {self.currency} (type {self.type.value})"
-
-    def to_offer_price(self, tax_rate: Decimal | None) -> OfferPrice:
-        """As an offer shows it; `tax_rate` is the country's, for a price that states none of its own."""
-        return OfferPrice(
-            amount=self.amount,
-            currency=self.currency,
-            type=self.type.value,
-            tax=TaxBasis.INCLUDED if self.type in _INCLUDING_TAX else TaxBasis.EXCLUDED,
-            tax_percent=tax_rate if self.tax_percent is None else self.tax_percent,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
     """The price chosen at an instant, or none, and the rule that decided."""
 
-    price: DatedPrice | None
+    price: ConsumerPrice | None
     rule: RuleApplied
 
 
@@ -82,10 +71,7 @@ def timeline(prices: Iterable[Price], currency: str, zone: ZoneInfo) -> tuple[Da
     starts = frozenset(since for *_, since in usable if since is not None)
     return tuple(
         DatedPrice(
-            amount=amount,
-            currency=currency,
-            type=kind,
-            tax_percent=_only_rate(price),
+            price=ConsumerPrice(amount=amount, currency=currency, type=kind, tax_percent=stated_tax_rate(price)),
             period=Period(since=since, until=_until(price, since, starts, zone)),
         )
         for price, kind, amount, since in usable
@@ -99,8 +85,8 @@ def choose(prices: Sequence[DatedPrice], at: datetime) -> Choice:
         return Choice(price=None, rule=_rule("none", f"no price is in force at {spell(at)}", prices))
     began = max((price.period.since for price in active if price.period.since is not None), default=None)
     latest = [price for price in active if price.period.since == began]
-    best = min(latest, key=_rank)
-    rivals = [price for price in latest if price.amount != best.amount]
+    best = min((dated.price for dated in latest), key=_rank)
+    rivals = [dated.price for dated in latest if dated.price.amount != best.amount]
     if not rivals:
         return Choice(price=best, rule=_rule("in_force", f"{best} is in force at {spell(at)}"))
     if any(price.type is best.type for price in rivals):
@@ -124,14 +110,9 @@ def why_unpriced(listed: int, reasons: Iterable[str]) -> RuleApplied:
     return _rule("not_listed", says)
 
 
-def spell(at: datetime) -> str:
-    """An instant as the trail of rules shows it."""
-    return at.isoformat().replace("+00:00", "Z")
-
-
 def _rule(name: str, says: str, among: Sequence[DatedPrice] = ()) -> RuleApplied:
     if among:
-        says += ": " + ", ".join(f"{price} {_spell_period(price.period)}" for price in among)
+        says += ": " + ", ".join(f"{dated.price} {_spell_period(dated.period)}" for dated in among)
     return RuleApplied(id=f"demarque.10.{name}", says=says)
 
 
@@ -141,21 +122,12 @@ def _spell_period(period: Period) -> str:
     return " ".join(part for part in (since, until) if part) or "without dates"
 
 
-def _rank(price: DatedPrice) -> int:
+def _rank(price: ConsumerPrice) -> int:
     return PREFERENCE.index(price.type)
 
 
 def _chargeable_amount(price: Price) -> Decimal | None:
     return price.amount if price.amount is not None and price.amount.is_finite() and price.amount >= 0 else None
-
-
-def _only_rate(price: Price) -> Decimal | None:
-    """The tax rate, where the price states exactly one that makes sense."""
-    stated = [tax.rate_percent for tax in price.taxes if tax.rate_percent is not None]
-    if not all(rate.is_finite() and 0 <= rate <= 100 for rate in stated):
-        return None
-    rates = set(stated)
-    return rates.pop() if len(rates) == 1 else None
 
 
 def _has_readable_dates(price: Price, zone: ZoneInfo) -> bool:

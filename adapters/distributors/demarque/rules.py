@@ -22,13 +22,14 @@ from adapters.distributors.demarque.prices import Choice, DatedPrice, choose, ti
 from adapters.distributors.demarque.tables import Facts, new_convention, old_convention
 from syncengine.domain.codes import EpubTechnicalProtection, ProductForm, ProductFormDetail
 from syncengine.domain.ids import Format, Isbn
-from syncengine.domain.offer import HeldOrders, Offer, OfferPrice, OfferState, RuleApplied
+from syncengine.domain.offer import HeldOrders, Offer, OfferState, RuleApplied
+from syncengine.domain.prices import ConsumerPrice
 from syncengine.domain.product import Product
 from syncengine.domain.territory import Market
 from syncengine.domain.timeline import next_after
 from syncengine.domain.title import Remembered, Title
 
-REVISION = 1
+REVISION = 2
 """Raised with every change of a decision, so that every title is decided again."""
 
 EPUB, PDF, MOBI, AUDIO = Format("epub"), Format("pdf"), Format("mobi"), Format("audio")
@@ -79,12 +80,12 @@ class _Case:
 class _Decision:
     state: OfferState
     rules: tuple[RuleApplied, ...]
-    price: DatedPrice | None = None
+    price: ConsumerPrice | None = None
 
     @property
-    def essence(self) -> tuple[OfferState, OfferPrice | None]:
+    def essence(self) -> tuple[OfferState, ConsumerPrice | None]:
         """What an offer shows of it; two periods with one price look the same."""
-        return self.state, self.price.to_offer_price(None) if self.price else None
+        return self.state, self.price
 
     def but(self, state: OfferState, rule: RuleApplied) -> _Decision:
         """The same, overruled: what is overruled to a state without terms shows no price."""

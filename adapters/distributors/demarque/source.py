@@ -15,7 +15,7 @@ from adapters.http.session import Answer, HttpSession
 from syncengine.domain.ids import Isbn, SourceName, StreamName
 from syncengine.domain.passes import PassMode
 from syncengine.errors import FullPassNeeded, SourceFailed, SourceRefused
-from syncengine.ports import Part, PartialUpdates, PassEnd, PassPlan, World
+from syncengine.ports import Conventions, Part, PartialUpdates, PassEnd, PassPlan, World
 
 STREAM = StreamName("publications")
 RESUMED_WITHIN = timedelta(hours=24)
@@ -75,8 +75,8 @@ class DeMarqueSource:
         return (STREAM,)
 
     @property
-    def partial_updates(self) -> PartialUpdates:
-        return PartialUpdates.WHOLE
+    def conventions(self) -> Conventions:
+        return Conventions(partial_updates=PartialUpdates.WHOLE)
 
     def is_snapshot(self, stream: StreamName) -> bool:  # noqa: ARG002 - there is one stream
         return True

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from adapters.distributors.demarque.market_blocks import Coverage, MarketView, Opening
+from adapters.distributors.demarque.market_blocks import Coverage, MarketView
 from syncengine.domain.codes import ProductAvailability, PublishingStatus
 from syncengine.domain.offer import OfferState, RuleApplied
+from syncengine.domain.openings import Opening
 from syncengine.domain.territory import Market
 
 
