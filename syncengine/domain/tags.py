@@ -1,6 +1,7 @@
 """ONIX element names: reference names, short tags, and the blocks of a record.
 
-The pairs are facts of the schemas of ONIX 3.0 revision 8 and 3.1 revision 3; no name of one clashes with one of the other.
+The pairs are facts of the schemas of ONIX 2.1 revision 3, 3.0 revision 8 and 3.1 revision 3. No short tag means one element in
+one release and another in another, so that one table may hold all of them; a few elements of one name have two.
 """
 
 from __future__ import annotations
@@ -111,6 +112,50 @@ x587=MarketReference x588=CopyrightStatementText x589=PrizeIDType x590=PostalCod
 x592=PublisherNameInverted x593=ImprintNameInverted
 """
 
+# Short tags of release 2 that 3.x has not, or has given up for others; first those that are the name in lower case.
+_ONLY_RELEASE_2 = """
+ContainedItem Illustrations MainSeriesRecord MainSubject MarketRepresentation MediaFile Name NotForSale
+OtherText ParentIdentifier PersonAsSubject PersonDate PersonNameIdentifier ProductWebsite Series
+SeriesIdentifier Set SubSeriesRecord Title
+"""
+_PAIRS_ONLY_RELEASE_2 = """
+a195=RecordSourceIdentifierType a196=RecordSourceIdentifier a198=DeletionCode a245=SubordinateEntries
+b003=PublicationDate b004=ISBN b005=EAN13 b006=UPC b007=PublisherProductNo b008=ISMN b009=DOI b010=ReplacesISBN
+b011=ReplacesEAN13 b013=BookFormDetail b015=ItemQuantity b016=SeriesISSN b017=PublisherSeriesCode
+b018=TitleOfSeries b019=NumberWithinSeries b021=ISBNOfSet b022=EAN13OfSet b023=TitleOfSet b024=SetPartNumber
+b025=SetPartTitle b026=ItemNumberWithinSet b027=TextCaseFlag b028=DistinctiveTitle b032=TranslationOfTitle
+b033=FormerTitle b050=ConferenceDescription b056=EditionTypeCode b059=LanguageOfText b060=OriginalLanguage
+b064=BASICMainSubject b065=BICMainSubject b066=BICVersion b071=CorporateBodyAsSubject b072=PlaceAsSubject
+b084=CopublisherName b085=SponsorName b086=AnnouncementDate b088=YearFirstPublished b090=RightsCountry
+b091=RightsRegion b189=USSchoolGrade b190=InterestAge b191=MainSubjectSchemeIdentifier b200=BASICVersion
+b210=NumberOfPieces b211=EpubType b212=EpubTypeVersion b213=EpubTypeDescription b214=EpubFormat
+b215=EpubFormatVersion b216=EpubFormatDescription b240=OriginalPublisher b241=NameCodeType b242=NameCodeTypeName
+b243=NameCodeValue b246=Barcode b250=PersonNameType b254=PagesRoman b255=PagesArabic b256=IllustrationType
+b273=SeriesIDType b276=AbbreviatedLength b277=EpubTypeNote b278=EpubSource b279=EpubSourceVersion
+b280=EpubSourceDescription b281=SetItemTitle b282=SeriesPartName b305=PersonDateRole
+b340=SequenceNumberWithinRole b361=IllustrationTypeDescription b362=TradeAnnouncementDate
+b383=SalesRestrictionDetail b388=RightsTerritory b390=PersonNameIDType c093=MeasureTypeCode c096=Height
+c097=Width c098=Thickness c099=Weight c258=Dimensions d100=Annotation d101=MainDescription d102=TextTypeCode
+d103=TextFormat d105=TextLinkType d106=TextLink d108=TextSourceTitle d109=TextPublicationDate e110=ReviewQuote
+f111=CoverImageFormatCode f112=CoverImageLinkTypeCode f113=CoverImageLink f114=MediaFileTypeCode
+f115=MediaFileFormatCode f116=MediaFileLinkTypeCode f117=MediaFileLink f118=TextWithDownload
+f119=DownloadCaption f120=DownloadCredit f121=DownloadCopyrightNotice f122=DownloadTerms f123=ProductWebsiteLink
+f170=ProductWebsiteDescription f259=ImageResolution f373=MediaFileDate g124=PrizesDescription
+h130=ReplacedByISBN h131=ReplacedByEAN13 h132=AlternativeFormatISBN h133=AlternativeFormatEAN13
+h134=OutOfPrintDate h163=AlternativeProductISBN h164=AlternativeProductEAN13 h208=RelationCode
+j135=SupplierEANLocationNumber j136=SupplierSAN j138=SupplyToCountry j139=SupplyToRegion
+j140=SupplyToCountryExcluded j141=AvailabilityCode j142=ExpectedShipDate j143=OnSaleDate
+j146=AudienceRestrictionFlag j147=AudienceRestrictionNote j148=PriceTypeCode j149=ClassOfTrade
+j150=BICDiscountGroupCode j153=TaxRateCode1 j154=TaxRatePercent1 j155=TaxableAmount1 j156=TaxAmount1
+j157=TaxRateCode2 j158=TaxRatePercent2 j159=TaxableAmount2 j160=TaxAmount2 j161=PriceEffectiveFrom
+j162=PriceEffectiveUntil j303=Territory j304=CountryExcluded j308=TerritoryExcluded
+j348=IntermediaryAvailabilityCode j387=LastDateForReturns j397=SupplyToTerritory j399=SupplyRestrictionDetail
+j403=MarketCountry j404=MarketTerritory j405=MarketCountryExcluded j406=MarketRestrictionDetail
+m172=FromEANNumber m173=FromSAN m174=FromCompany m175=FromPerson m176=ToEANNumber m177=ToSAN m178=ToCompany
+m179=ToPerson m182=SentDate m185=DefaultPriceTypeCode m187=DefaultLinearUnit m188=DefaultWeightUnit
+m193=DefaultClassOfTrade m283=FromEmail n338=NoSeries
+"""
+
 _XHTML = """
 a abbr acronym address area b bdo big blockquote br caption cite code col colgroup dd dfn div dl dt em gloss h1 h2
 h3 h4 h5 h6 hr i img kbd li map ol p pre q rb rbc rp rt rtc ruby samp small span strong sub sup table tbody td tfoot
@@ -124,6 +169,11 @@ SHORT_TAGS: dict[str, str] = {name: name.lower() for name in _SAME_IN_LOWER_CASE
 
 REFERENCE_NAMES: dict[str, str] = {short: name for name, short in SHORT_TAGS.items()}
 """The reference name of every short tag."""
+
+RELEASE_2_NAMES: dict[str, str] = {name.lower(): name for name in _ONLY_RELEASE_2.split()} | dict(
+    pair.split("=") for pair in _PAIRS_ONLY_RELEASE_2.split()
+)
+"""The reference name of every short tag that release 2 has and 3.x has not."""
 
 XHTML_NAMES: frozenset[str] = frozenset(_XHTML.split())
 """The XHTML elements that may stand inside texts; they have one name in both tag styles."""

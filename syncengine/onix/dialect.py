@@ -1,75 +1,50 @@
-"""One record's XML as elements with reference names, whatever namespace, release and tag style it was written in."""
+"""One record's XML as elements of ONIX 3, whatever namespace, release and tag style it was written in."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 from lxml import etree
 
-from syncengine.domain.tags import REFERENCE_NAMES
+from syncengine.domain.passes import Noted
+from syncengine.domain.tags import REFERENCE_NAMES, RELEASE_2_NAMES
 from syncengine.errors import RecordInvalid
+from syncengine.onix.element import Element, bare_code
+from syncengine.onix.release2 import MARK, RELEASE, upgraded
 from syncengine.onix.repair import local_name, repair
 
+__all__ = ["Element", "bare_code", "read_product", "reference_name"]
+
 _MAX_DEPTH = 100
-_ZERO_WIDTH = dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff"))
+_NAMES = {**RELEASE_2_NAMES, **REFERENCE_NAMES}
 
 
-class Element(NamedTuple):
-    """An element by its reference name, or its local name where ONIX does not know it; attributes without namespaces."""
+def read_product(opening: bytes, body: bytes, closing: bytes) -> tuple[Element, tuple[Noted, ...]]:
+    """The `Product` of one record, and what had to be repaired; raises RecordInvalid.
 
-    name: str
-    attributes: tuple[tuple[str, str], ...]
-    text: str | None
-    children: tuple[Element, ...]
-    tail: str | None
-
-    def child(self, name: str) -> Element | None:
-        """The first child of that reference name."""
-        for element in self.children:
-            if element.name == name:
-                return element
-        return None
-
-    def all(self, name: str) -> list[Element]:
-        """The children of that reference name, in document order."""
-        return [element for element in self.children if element.name == name]
-
-    def attribute(self, name: str) -> str | None:
-        """The value of an attribute."""
-        for known, value in self.attributes:
-            if known == name:
-                return value
-        return None
-
-    def content(self) -> str:
-        """All text inside, markup left out."""
-        if not self.children:
-            return self.text or ""
-        return (self.text or "") + "".join(child.content() + (child.tail or "") for child in self.children)
-
-
-def read_product(opening: bytes, body: bytes, closing: bytes) -> tuple[Element, tuple[str, ...]]:
-    """The `Product` of one record, and what had to be repaired; raises RecordInvalid."""
+    One of release 2, which the opening tells, comes in the shape of ONIX 3.
+    """
     found = repair(opening, body, closing)
-    if reference_name(str(found.root.tag)) == "Product":
-        return _element(found.root, 1), found.warnings
-    products = [node for node in found.root if reference_name(str(node.tag)) == "Product"]
-    if len(products) != 1:
-        raise RecordInvalid(f"{len(products) or 'no'} Product elements where one record was expected")
-    return _element(products[0], 1), found.warnings
+    product = _element(_product(found.root), 1)
+    if found.root.get(MARK) == RELEASE:
+        product = upgraded(product, {str(name): str(value) for name, value in found.root.items()})
+    return product, found.warnings
 
 
 @lru_cache(maxsize=4096)
 def reference_name(tag: str) -> str:
     """The reference name of a tag in the parser's notation, which may be `{namespace}short`."""
     local = local_name(tag)
-    return REFERENCE_NAMES.get(local, local)
+    return _NAMES.get(local, local)
 
 
-def bare_code(text: str) -> str:
-    """A code, or a list of codes, without blanks around and without the zero-width spaces that feeds carry in them."""
-    return text.strip() if text.isascii() else text.translate(_ZERO_WIDTH).strip()
+def _product(root: etree._Element) -> etree._Element:
+    if reference_name(str(root.tag)) == "Product":
+        return root
+    products = [node for node in root if reference_name(str(node.tag)) == "Product"]
+    if len(products) != 1:
+        raise RecordInvalid(f"{len(products) or 'no'} Product elements where one record was expected")
+    return products[0]
 
 
 def _element(node: etree._Element, depth: int) -> Element:

@@ -7,17 +7,20 @@ one message (reference/onix.md 2.1, 2.17).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
+from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
 from syncengine.domain.frame import Context, MessageHeader, TagStyle
-from syncengine.domain.tags import REFERENCE_NAMES
+from syncengine.domain.passes import Noted, WarningKind
 from syncengine.errors import NotOnix
+from syncengine.onix.dialect import reference_name
 from syncengine.onix.encoding import BLANKS, decode_text, is_text, plain_text, strip_blanks
 from syncengine.onix.markup import PASSED, Reader, Tag, Window
+from syncengine.onix.release2 import DEFAULTS, MARK, RELEASE
 
 ROOT_NAMES: Final = {b"ONIXMessage": TagStyle.REFERENCE, b"ONIXmessage": TagStyle.SHORT}
 RECORD_NAMES: Final = {b"Product": TagStyle.REFERENCE, b"product": TagStyle.SHORT}
@@ -71,7 +74,7 @@ class Root:
     is_bare: bool
     is_empty: bool
     line: int
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Noted, ...] = ()
 
     @property
     def closing(self) -> bytes:
@@ -81,26 +84,27 @@ class Root:
         """Whether a start tag says the same as the root's."""
         return (self.name, self.attributes) == (tag.name, _kept_attributes(tag))
 
-    def opening(self, release: str) -> bytes:
-        """The start tag; a root that is made up carries the release."""
-        made_up = b' release="' + release.encode() + b'"' if self.is_bare else b""
-        return b"<" + self.name + self.attributes + made_up + b">"
+    def opening(self, release: str, more: Mapping[str, str] | None = None) -> bytes:
+        """The start tag, with more attributes if there are any; a root that is made up carries the release."""
+        said = {**({"release": release} if self.is_bare else {}), **(more or {})}
+        spelled = "".join(f" {name}={quoteattr(value)}" for name, value in said.items())
+        return b"<" + self.name + self.attributes + spelled.encode("ascii", "xmlcharrefreplace") + b">"
 
 
 def read_root(tag: Tag, *, line: int) -> Root:
-    """What the root's start tag says. Raises NotOnix for everything that is not ONIX 3."""
+    """What the root's start tag says. Raises NotOnix for everything that is neither ONIX 3 nor 2."""
     _refuse_strangers(tag)
     stated, named = tag.attribute(b"release"), _named_release(tag.namespace)
     for release, where in ((stated, "release"), (named, "namespace")):
-        if release and not release.startswith("3"):
+        if release and _major(release) not in {"2", "3"}:
             raise _other_release(release, f"by its {where}")
     is_bare = tag.local in RECORD_NAMES
     style = (RECORD_NAMES if is_bare else ROOT_NAMES).get(tag.local, TagStyle.REFERENCE)
-    misspelled = [f"the root element is <{_shown(tag.name)}>; read as <ONIXMessage>"] if _is_misspelled(tag) else []
+    misspelled = _misspelling(tag) if _is_misspelled(tag) else ()
     return Root(
         name=_root_name(style) if is_bare else tag.name,
         style=style,
-        release=stated or named or None,
+        release=_settled_release(stated, named),
         attributes=b"" if is_bare else _kept_attributes(tag),
         is_bare=is_bare,
         is_empty=tag.is_empty and not is_bare,
@@ -110,21 +114,22 @@ def read_root(tag: Tag, *, line: int) -> Root:
 
 
 def release_of_content(record: bytes | bytearray, *, is_no_product: bool) -> str:
-    """The release where the root does not tell: blocks exist since 3.0. Raises NotOnix for 2.1 (reference/onix.md 2.16)."""
+    """The release where the root does not tell: blocks and NoProduct exist since 3.0 (reference/onix.md 2.16)."""
     if is_no_product or any(found["passed"] is None for found in _BLOCKS.finditer(record)):
         return "3.0"
-    raise _other_release("2.1", "by its content: no namespace, no release, and none of the blocks of ONIX 3")
+    return RELEASE
 
 
-def build_context(root: Root, *, release: str, encoding: str, header: MessageHeader) -> Context:
+def build_context(root: Root, *, release: str, encoding: str, header: HeaderReading) -> Context:
     """The context of a message's records."""
+    opening = root.opening(release, {MARK: RELEASE, **header.defaults} if release == RELEASE else None)
     return Context(
         encoding=encoding,
         release=release,
         style=root.style,
-        opening=f'<?xml version="1.0" encoding="{encoding}"?>'.encode() + root.opening(release),
+        opening=f'<?xml version="1.0" encoding="{encoding}"?>'.encode() + opening,
         closing=root.closing,
-        header=header,
+        header=header.header,
     )
 
 
@@ -257,7 +262,11 @@ def _refuse_strangers(tag: Tag) -> None:
 def _is_misspelled(tag: Tag) -> bool:
     """Whether a root that is not spelled as it should be says by its release that it is meant as one."""
     is_strange = tag.local not in ROOT_NAMES and tag.local not in RECORD_NAMES
-    return is_strange and tag.local.lower().startswith(b"onix") and tag.attribute(b"release").startswith("3")
+    return is_strange and tag.local.lower().startswith(b"onix") and _major(tag.attribute(b"release")) in {"2", "3"}
+
+
+def _misspelling(tag: Tag) -> tuple[Noted]:
+    return (Noted(WarningKind.ROOT, f"the root element is <{_shown(tag.name)}>; read as <ONIXMessage>"),)
 
 
 def _shown(name: bytes) -> str:
@@ -271,18 +280,32 @@ def _named_release(namespace: str) -> str:
 
 def _other_release(release: str, how: str) -> NotOnix:
     return NotOnix(
-        f"this is ONIX {release} ({how}); only ONIX 3.0 and 3.1 are read",
+        f"this is ONIX {release} ({how}); only ONIX 2.1, 3.0 and 3.1 are read",
         hint="ask the sender for ONIX 3.0 or 3.1",
     )
 
 
-def _release_warnings(stated: str, named: str, *, is_bare: bool) -> Iterator[str]:
+def _major(release: str) -> str:
+    return release.lstrip("0").partition(".")[0]
+
+
+def _settled_release(stated: str, named: str) -> str | None:
+    """What root and namespace say together; none where they say nothing, or 2 and 3 at once."""
+    if stated and named and _major(stated) != _major(named):
+        return None
+    release = stated or named
+    return RELEASE if _major(release) == "2" else release.lstrip("0") or None
+
+
+def _release_warnings(stated: str, named: str, *, is_bare: bool) -> Iterator[Noted]:
     if is_bare:
-        yield "a single record without a message around it"
+        yield Noted(WarningKind.ROOT, "a single record without a message around it")
     elif not stated and named:
-        yield f"the root has no release; {named} by its namespace"
+        yield Noted(WarningKind.RELEASE, f"the root has no release; {named} by its namespace")
     elif stated and named and stated != named:
-        yield f"the root's release is {stated}, its namespace that of {named}"
+        yield Noted(WarningKind.RELEASE, f"the root's release is {stated}, its namespace that of {named}")
+    elif _major(stated) == "2" and stated != RELEASE:
+        yield Noted(WarningKind.RELEASE, f"the root's release is {stated}; read as {RELEASE}")
 
 
 def _root_name(style: TagStyle) -> bytes:
@@ -304,22 +327,42 @@ def _kept_attributes(tag: Tag) -> bytes:
 
 _HEADER_FIELDS: Final = {
     "MessageNumber": "number",
+    "MessageRepeat": "repeat",
     "SentDateTime": "sent_at_text",
+    "SentDate": "sent_at_text",
     "DefaultLanguageOfText": "default_language",
     "DefaultPriceType": "default_price_type",
+    "DefaultPriceTypeCode": "default_price_type",
     "DefaultCurrencyCode": "default_currency",
 }
 
 
-def read_header(root: Root, raw: bytes, encoding: str) -> tuple[MessageHeader, str | None]:
-    """What the header's bytes say, and what was wrong with them, if anything."""
+_SENT_DATE: Final = re.compile(r"^([0-9]{8})([0-9]{4}(?:[0-9]{2})?)$")
+"""Day and time of day in release 2, between which ONIX 3 has a T."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderReading:
+    """A header, what else records of release 2 take from it, and what was wrong with its bytes, if anything."""
+
+    header: MessageHeader = field(default_factory=MessageHeader)
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    says: str | None = None
+
+
+def read_header(root: Root, raw: bytes, encoding: str) -> HeaderReading:
+    """What the header's bytes say."""
     document = decode_text(root.opening("3.0") + raw + root.closing, encoding).encode()
+    tree, says = None, None
     try:
-        return _header_fields(etree.fromstring(document, _parser(recover=False))), None
+        tree = etree.fromstring(document, _parser(recover=False))
     except etree.XMLSyntaxError as error:
+        says = f"the header is not well-formed ({error.msg}); read as far as possible"
         tree = etree.fromstring(document, _parser(recover=True))
-        header = MessageHeader() if tree is None else _header_fields(tree)
-        return header, f"the header is not well-formed ({error.msg}); read as far as possible"
+    if tree is None:
+        return HeaderReading(says=says)
+    defaults = {name: text for name, text in _named_texts(tree) if name in DEFAULTS and text}
+    return HeaderReading(header=_header_fields(tree), defaults=defaults, says=says)
 
 
 def _parser(*, recover: bool) -> etree.XMLParser:
@@ -332,25 +375,28 @@ def _header_fields(tree: etree._Element) -> MessageHeader:
     found: dict[str, str] = {}
     for name, text in _named_texts(tree):
         if name in _HEADER_FIELDS and text:
-            found.setdefault(_HEADER_FIELDS[name], text)
+            found.setdefault(_HEADER_FIELDS[name], _SENT_DATE.sub(r"\1T\2", text) if name == "SentDate" else text)
     return MessageHeader(sender=_sender(tree), **found)
 
 
 def _sender(tree: etree._Element) -> str | None:
-    """The sender's name, else the value of its first identifier."""
-    for sender in tree.iter("*"):
-        if _reference_name(sender) == "Sender":
-            texts = [(name, text) for name, text in _named_texts(sender) if text]
-            return next((text for wanted in ("SenderName", "IDValue") for name, text in texts if name == wanted), None)
-    return None
+    """The sender's name, else the value of its first identifier; in release 2 both stand in the header itself."""
+    if (sender := _composite(tree, "Sender")) is not None:
+        return _first_text(sender, "SenderName", "IDValue")
+    identifier = _composite(tree, "SenderIdentifier")
+    number = _first_text(identifier, "IDValue") if identifier is not None else None
+    return _first_text(tree, "FromCompany") or number or _first_text(tree, "FromEANNumber", "FromSAN", "FromPerson")
+
+
+def _composite(tree: etree._Element, name: str) -> etree._Element | None:
+    return next((element for element in tree.iter("*") if reference_name(str(element.tag)) == name), None)
+
+
+def _first_text(tree: etree._Element, *names: str) -> str | None:
+    texts = [(name, text) for name, text in _named_texts(tree) if text]
+    return next((text for wanted in names for name, text in texts if name == wanted), None)
 
 
 def _named_texts(tree: etree._Element) -> Iterator[tuple[str, str]]:
     for element in tree.iter("*"):
-        yield _reference_name(element), strip_blanks("".join(str(part) for part in element.itertext()))
-
-
-def _reference_name(element: etree._Element) -> str:
-    """The local name, whatever its tag style."""
-    local = str(element.tag).rpartition("}")[2]
-    return REFERENCE_NAMES.get(local, local)
+        yield reference_name(str(element.tag)), strip_blanks("".join(str(part) for part in element.itertext()))

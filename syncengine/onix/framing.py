@@ -10,13 +10,15 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from syncengine.domain.frame import Context, FrameIndex, MessageHeader
+from syncengine.domain.frame import Context, FrameIndex
+from syncengine.domain.passes import Noted, WarningKind
 from syncengine.onix.encoding import BLANKS, Decoder
 from syncengine.onix.envelope import (
     HEADER_NAMES,
     NO_PRODUCT_NAMES,
     RECORD_NAMES,
     ROOT_NAMES,
+    HeaderReading,
     Prolog,
     Root,
     build_context,
@@ -37,7 +39,7 @@ class Framer:
     """Cuts one message into frames as its bytes come.
 
     What comes out depends on the bytes alone, never on how they were cut into chunks. `feed` and `close` raise NotOnix if the
-    bytes are no ONIX 3 message.
+    bytes are no ONIX message.
     """
 
     def __init__(self, *, seed: int, index: FrameIndex) -> None:
@@ -91,14 +93,15 @@ class Framer:
         return self._message is not None and self._message.is_complete
 
     @property
-    def defects(self) -> list[str]:
+    def defects(self) -> list[Noted]:
         """What was wrong with the message outside of its records, each with its line: something may be missing from it."""
-        return self._message.defects.lines() if self._message else []
+        return self._message.defects.kept() if self._message else []
 
     @property
-    def warnings(self) -> list[str]:
+    def warnings(self) -> list[Noted]:
         """What was odd, each with its line, without any loss."""
-        return [*self._decoder.warnings, *(self._message.warnings.lines() if self._message else ())]
+        decoded = [Noted(WarningKind.ENCODING, says) for says in self._decoder.warnings]
+        return [*decoded, *(self._message.warnings.kept() if self._message else ())]
 
     @property
     def records(self) -> int:
@@ -112,20 +115,22 @@ class Framer:
 
 
 class _Notes:
-    """Sentences for the operator; of very many only the first are kept."""
+    """Warnings with their lines; of very many only the first are kept."""
 
     def __init__(self) -> None:
-        self._kept: list[str] = []
+        self._kept: list[Noted] = []
         self._more_count = 0
 
-    def add(self, line: int, says: str) -> None:
+    def add(self, line: int, kind: WarningKind, says: str) -> None:
         if len(self._kept) < _NOTES_KEPT:
-            self._kept.append(f"line {line}: {says}")
+            self._kept.append(Noted(kind, f"line {line}: {says}"))
         else:
             self._more_count += 1
 
-    def lines(self) -> list[str]:
-        return [*self._kept, f"and {self._more_count} more like these"] if self._more_count else list(self._kept)
+    def kept(self) -> list[Noted]:
+        if not self._more_count:
+            return list(self._kept)
+        return [*self._kept, Noted(WarningKind.STRAY_CONTENT, f"and {self._more_count} more like these")]
 
 
 class _Message(Reader):
@@ -139,7 +144,7 @@ class _Message(Reader):
         self.defects = _Notes()
         self._root = root
         self._decoder = decoder
-        self._header: MessageHeader | None = None
+        self._header: HeaderReading | None = None
         self._is_no_product = False
         self._is_closed = root.is_empty
         self._goes_on = False
@@ -147,8 +152,8 @@ class _Message(Reader):
         self._name = b""
         self._depth = 0
         self._swallowed_count = 0
-        for says in root.warnings:
-            self.warnings.add(root.line, says)
+        for noted in root.warnings:
+            self.warnings.add(root.line, noted.kind, noted.says)
 
     @property
     def is_complete(self) -> bool:
@@ -163,9 +168,10 @@ class _Message(Reader):
             self._open_context(bytes(window.buffer[window.position :]))
         if inside:
             self._is_torn = True
-            self.defects.add(line, f"the message ends inside {inside}; {self._account()}")
+            self.defects.add(line, WarningKind.TRUNCATED, f"the message ends inside {inside}; {self._account()}")
         elif not self._is_closed:
-            self.defects.add(line, f"the message ends without </{_shown(self._root.name)}>; {self._account()}")
+            says = f"the message ends without </{_shown(self._root.name)}>; {self._account()}"
+            self.defects.add(line, WarningKind.TRUNCATED, says)
 
     def _account(self) -> str:
         return (
@@ -177,13 +183,13 @@ class _Message(Reader):
         reference = self.recogniser.identity(self.recogniser.last_reference).decode()
         return repr(reference) if reference else "without a reference"
 
-    def _complain(self, at: int, says: str) -> None:
+    def _complain(self, at: int, says: str, kind: WarningKind = WarningKind.STRAY_CONTENT) -> None:
         """Note a defect; behind the root's end only that there is something."""
         if not self._is_closed:
-            self.defects.add(self.window.line(at), says)
+            self.defects.add(self.window.line(at), kind, says)
         elif not self._goes_on:
             self._goes_on = True
-            self.defects.add(self.window.line(at), f"the message goes on behind its end: {says}")
+            self.defects.add(self.window.line(at), kind, f"the message goes on behind its end: {says}")
 
     @property
     def _may_skim(self) -> bool:
@@ -274,7 +280,7 @@ class _Message(Reader):
         return False
 
     def _start_header(self, tag: Tag) -> bool:
-        self._header = MessageHeader()
+        self._header = HeaderReading()
         if tag.is_empty:
             self.window.position = tag.end
             return True
@@ -288,11 +294,11 @@ class _Message(Reader):
             return False
         line, closing = window.line(window.position), b"</" + self._name
         raw = bytes(window.buffer[window.position : found.start()]) + closing + b">"
-        self._header, says = read_header(self._root, raw, self._decoder.encoding)
-        if says:
-            self.warnings.add(line, says)
+        self._header = read_header(self._root, raw, self._decoder.encoding)
+        if self._header.says:
+            self.warnings.add(line, WarningKind.HEADER, self._header.says)
         if found[0] != closing:
-            self._complain(window.position, "the header has no end tag")
+            self._complain(window.position, "the header has no end tag", WarningKind.HEADER)
             window.position = found.start()
             return self.enter(self._between)
         window.position = found.end()
@@ -314,9 +320,10 @@ class _Message(Reader):
         elif self._is_closed:
             self._complain(tag.start, f"an element <{_shown(tag.name)}>")
         elif tag.local in HEADER_NAMES:
-            self.warnings.add(self.window.line(tag.start), "another header was skipped")
+            self.warnings.add(self.window.line(tag.start), WarningKind.HEADER, "another header was skipped")
         else:
-            self.warnings.add(self.window.line(tag.start), f"an unknown element <{_shown(tag.name)}> was skipped")
+            says = f"an unknown element <{_shown(tag.name)}> was skipped"
+            self.warnings.add(self.window.line(tag.start), WarningKind.STRAY_CONTENT, says)
 
     def _in_element(self) -> bool:
         window, walk = self.window, self.walk
@@ -349,8 +356,9 @@ class _Message(Reader):
         release = self._root.release
         if release is None:
             release = release_of_content(record, is_no_product=self._is_no_product)
-            self.warnings.add(self._root.line, f"neither release nor namespace; {release} by its content")
-        encoding, header = self._decoder.encoding, self._header or MessageHeader()
+            says = f"neither release nor namespace tell the release; {release} by the content"
+            self.warnings.add(self._root.line, WarningKind.RELEASE, says)
+        encoding, header = self._decoder.encoding, self._header or HeaderReading()
         self.context = build_context(self._root, release=release, encoding=encoding, header=header)
         self.recogniser.open(self.context)
 
@@ -392,7 +400,8 @@ class _Message(Reader):
         window = self.window
         start = window.position
         self._finish_record(start + len(window.buffer[start:at].rstrip(BLANKS)))
-        self._complain(start, f"the record {self._last()} has no end tag; cut at line {window.line(at)}")
+        says = f"the record {self._last()} has no end tag; cut at line {window.line(at)}"
+        self._complain(start, says, WarningKind.CUT_RECORD)
         return True
 
     def _finish_record(self, end: int) -> bool:
@@ -404,7 +413,7 @@ class _Message(Reader):
         self.recogniser.take(window, end, self._decoder.skipped, is_doubtful=swallowed_at >= 0)
         if swallowed_at >= 0:
             says = f"a comment or CDATA section in the record {self._last()} holds another record"
-            self._complain(swallowed_at, says)
+            self._complain(swallowed_at, says, WarningKind.CUT_RECORD)
         window.position = end
         self._is_closed = self._is_closed or self._root.is_bare
         return self.enter(self._between)

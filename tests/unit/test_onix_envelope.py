@@ -1,4 +1,4 @@
-"""The envelope: encodings, roots, headers, contexts, and everything that is not ONIX 3."""
+"""The envelope: encodings, roots, headers, contexts, and everything that is no ONIX message."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 from lxml import etree
 
 from syncengine.domain.frame import Context, FrameIndex, TagStyle
+from syncengine.domain.passes import Noted, WarningKind
 from syncengine.errors import NotOnix
 from syncengine.onix.encoding import Decoder, decode_text, plain_text
 from syncengine.onix.fingerprint import fingerprint, seed_for
@@ -22,6 +23,10 @@ def frame(message: bytes, chunk_size: int = 1 << 20) -> Framer:
         framer.feed(message[start : start + chunk_size])
     framer.close()
     return framer
+
+
+def says(noted: list[Noted]) -> list[str]:
+    return [one.says for one in noted]
 
 
 def context_of(message: bytes) -> Context:
@@ -82,19 +87,19 @@ class TestEncoding:
         framer = frame(b'<?xml version="1.0" encoding="utf-16"?>' + MESSAGE.encode())
         assert framer.context is not None
         assert framer.context.header.sender == "Søren"
-        assert "utf-16" in framer.warnings[0]
+        assert "utf-16" in framer.warnings[0].says
 
     def test_a_mark_wins_over_the_declaration_with_a_warning(self):
         framer = frame(b'\xef\xbb\xbf<?xml version="1.0" encoding="iso-8859-1"?>' + MESSAGE.encode())
         assert framer.context is not None
         assert framer.context.header.sender == "Søren"
-        assert "iso-8859-1" in framer.warnings[0]
+        assert "iso-8859-1" in framer.warnings[0].says
 
     def test_broken_utf16_is_read_on_with_a_warning(self):
         message = ("\ufeff" + MESSAGE).encode("utf-16-le").replace("ø".encode("utf-16-le"), b"\x00\xdc")
         framer = frame(message)
         assert framer.records == 1
-        assert ["utf-16-le" in says for says in framer.warnings] == [True]
+        assert ["utf-16-le" in warning for warning in says(framer.warnings)] == [True]
 
     def test_text_of_a_mislabelled_record_is_read_as_windows_1252(self):
         assert decode_text(b"caf\xe9 \x96", "UTF-8") == "café \u2013"
@@ -142,16 +147,12 @@ class TestNotOnix:
             (b"<ONIXMESAGE/>", "<ONIXMESAGE>"),
             (b"<ONIXMessageAcknowledgement release='3.0'/>", "acknowledgement"),
             (b"<ONIXMessage xmlns='http://ns.editeur.org/onix/acknowledgement/3.0/reference'/>", "acknowledgement"),
-            (b"<ONIXMessage release='2.1'/>", "2.1 (by its release)"),
+            (b"<ONIXMessage release='1.2.1'/>", "1.2.1 (by its release)"),
+            (b"<ONIXMessage release='01.1'/>", "01.1 (by its release)"),
             (b"<ONIXMessage release='4.0'/>", "4.0 (by its release)"),
-            (b"<ONIXMessage xmlns='http://www.editeur.org/onix/2.1/reference'/>", "2.1 (by its namespace)"),
-            (b"<ONIXMessage/>", "2.1 (by its content"),
-            (b"<ONIXMessage><Header/><Product><a001>1</a001><Title/></Product></ONIXMessage>", "2.1 (by its content"),
-            (
-                b"<ONIXMessage><Product><!-- <DescriptiveDetail> --><Title/></Product></ONIXMessage>",
-                "2.1 (by its content",
-            ),
-            (b"<Product><RecordReference>1</RecordReference></Product>", "2.1 (by its content"),
+            (b"<ONIXMessage release='21'/>", "21 (by its release)"),
+            (b"<ONIXMessage xmlns='http://www.editeur.org/onix/1.1/reference'/>", "1.1 (by its namespace)"),
+            (b"<ONIXMessage release='2.1' xmlns='http://www.editeur.org/onix/1.1'/>", "1.1 (by its namespace)"),
             (b"<ONIXMessage release='3.0", "inside a tag"),
             (b"<!-- a comment", "inside a comment"),
             (b"<!-- a comment -->", "before the root"),
@@ -198,8 +199,62 @@ class TestRoot:
         assert (framer.records, framer.complete, framer.defects) == (1, True, [])
 
     @pytest.mark.parametrize(
+        ("root", "told"),
+        [
+            ('<ONIXMessage release="2.1">', []),
+            ('<ONIXMessage release="2.0">', ["the root's release is 2.0; read as 2.1"]),
+            ('<ONIXMessage release="02.1">', ["the root's release is 02.1; read as 2.1"]),
+            ('<ONIXMessage release="2.1.3">', ["the root's release is 2.1.3; read as 2.1"]),
+            (
+                '<ONIXMessage xmlns="http://www.editeur.org/onix/2.1/reference">',
+                ["the root has no release; 2.1 by its namespace"],
+            ),
+            ('<ONIXMessage release="2.1" xmlns="http://www.editeur.org/onix/2.1/reference">', []),
+            ("<ONIXMessage>", ["neither release nor namespace tell the release; 2.1 by the content"]),
+            ('<ONIXMessage xmlns="urn:a">', ["neither release nor namespace tell the release; 2.1 by the content"]),
+            (
+                '<!DOCTYPE ONIXMessage SYSTEM "http://www.editeur.org/onix/2.1/reference/onix.dtd"><ONIXMessage>',
+                ["neither release nor namespace tell the release; 2.1 by the content"],
+            ),
+            (
+                '<ONIXMessage release="3.0" xmlns="http://www.editeur.org/onix/2.1/reference">',
+                [
+                    "the root's release is 3.0, its namespace that of 2.1",
+                    "neither release nor namespace tell the release; 2.1 by the content",
+                ],
+            ),
+        ],
+    )
+    @pytest.mark.parametrize(
+        "record",
+        [
+            "<Product><RecordReference>1</RecordReference><Title/></Product>",
+            "<product><a001>1</a001><!-- <descriptivedetail> --><title/></product>",
+            "",
+        ],
+    )
+    def test_release_2_is_known_by_release_or_namespace_or_by_having_no_blocks(self, root, told, record):
+        framer = frame(f"{root}{record}</ONIXMessage>".encode())
+        assert framer.context is not None
+        assert (framer.context.release, framer.complete, framer.defects) == ("2.1", True, [])
+        assert [f"line 1: {warning}" for warning in told] == says(framer.warnings)
+        assert {WarningKind.RELEASE} >= {noted.kind for noted in framer.warnings}
+
+    def test_blocks_win_where_release_and_namespace_contradict_each_other(self):
+        root = '<ONIXMessage release="2.1" xmlns="http://ns.editeur.org/onix/3.0/reference">'
+        framer = frame(f"{root}{RECORD}</ONIXMessage>".encode())
+        assert framer.context is not None
+        assert framer.context.release == "3.0"
+
+    def test_a_misspelled_root_of_release_2_is_one(self):
+        context = context_of(b'<ONIXMESSAGE release="2.1"><Product/></ONIXMESSAGE>')
+        assert context.release == "2.1"
+
+    @pytest.mark.parametrize(
         ("record", "style"),
         [
+            ("<Product><RecordReference>1</RecordReference><Title/></Product>", "reference"),
+            ("<product><a001>1</a001><title/></product>", "short"),
             (
                 '<Product xmlns="http://ns.editeur.org/onix/3.1/reference"><RecordReference>1</RecordReference></Product>',
                 "reference",
@@ -279,14 +334,54 @@ class TestHeader:
         assert framer.context is not None
         assert framer.context.header.sent_at_text == "2026"
         assert (framer.records, framer.defects) == (1, [])
-        assert framer.warnings[0].startswith("line 2: the header is not well-formed")
+        assert framer.warnings[0].says.startswith("line 2: the header is not well-formed")
 
     def test_a_header_without_end_ends_at_the_first_record(self):
         message = ROOT + "\n<Header><Sender><SenderName>A</SenderName></Sender>\n" + RECORD + "</ONIXMessage>"
         framer = frame(message.encode())
         assert framer.context is not None
         assert (framer.records, framer.context.header.sender) == (1, "A")
-        assert framer.defects == ["line 2: the header has no end tag"]
+        assert says(framer.defects) == ["line 2: the header has no end tag"]
+
+    def test_release_2(self):
+        header = context_of(
+            b"""<ONIXMessage release="2.1"><Header><SenderIdentifier><SenderIDType>06</SenderIDType><IDValue>5030670141531</IDValue>
+            </SenderIdentifier><FromCompany>A &amp; U</FromCompany><FromPerson>Ann</FromPerson><ToCompany>Us</ToCompany>
+            <MessageNumber>231</MessageNumber><MessageRepeat>2</MessageRepeat><SentDate>200405101115</SentDate>
+            <DefaultLanguageOfText>eng</DefaultLanguageOfText><DefaultPriceTypeCode>01</DefaultPriceTypeCode>
+            <DefaultCurrencyCode>CAD</DefaultCurrencyCode></Header></ONIXMessage>"""
+        ).header
+        assert (header.sender, header.number, header.repeat, header.sent_at_text) == (
+            "A & U",
+            "231",
+            "2",
+            "20040510T1115",
+        )
+        assert (header.default_price_type, header.default_currency, header.default_language) == ("01", "CAD", "eng")
+
+    def test_release_2_in_short_tags(self):
+        header = context_of(
+            b"""<ONIXmessage release="2.1"><header><m174>A</m174><m175>Ann</m175><m178>Us</m178><m180>231</m180><m181>2</m181>
+            <m182>20040510</m182><m184>eng</m184><m185>02</m185><m186>EUR</m186></header></ONIXmessage>"""
+        ).header
+        assert (header.sender, header.number, header.repeat, header.sent_at_text) == ("A", "231", "2", "20040510")
+        assert (header.default_price_type, header.default_currency, header.default_language) == ("02", "EUR", "eng")
+
+    @pytest.mark.parametrize(
+        ("inside", "sender"),
+        [
+            ("<AddresseeIdentifier><IDValue>us</IDValue></AddresseeIdentifier>", None),
+            ("<FromSAN>2003372</FromSAN><FromPerson>Ann</FromPerson>", "2003372"),
+            ("<FromPerson>Ann</FromPerson>", "Ann"),
+            (
+                "<FromSAN>2003372</FromSAN><SenderIdentifier><IDValue>503</IDValue></SenderIdentifier>",
+                "503",
+            ),
+        ],
+    )
+    def test_a_sender_of_release_2_without_a_company(self, inside, sender):
+        context = context_of(f'<ONIXMessage release="2.1"><Header>{inside}</Header></ONIXMessage>'.encode())
+        assert sender == context.header.sender
 
 
 class TestContext:
@@ -302,6 +397,19 @@ class TestContext:
             b' xmlns="http://ns.editeur.org/onix/3.0/reference">'
         )
         assert context.closing == b"</ONIXMessage>"
+
+    def test_an_opening_of_release_2_holds_what_its_records_take_from_the_header(self):
+        inside = (
+            "<DefaultClassOfTrade>Écoles &amp; <b>Co</b></DefaultClassOfTrade><DefaultLinearUnit>in</DefaultLinearUnit>"
+        )
+        message = f"<ONIXMessage><Header><FromCompany>A</FromCompany>{inside}</Header><Product/></ONIXMessage>"
+        root = etree.fromstring(context_of(message.encode()).opening + b"</ONIXMessage>")
+        expected = {"read-as": "2.1", "DefaultClassOfTrade": "Écoles & Co", "DefaultLinearUnit": "in"}
+        assert expected == {str(name): str(value) for name, value in root.attrib.items()}
+
+    def test_an_opening_of_release_3_holds_nothing_of_release_2(self):
+        message = ROOT + "<Header><DefaultClassOfTrade>x</DefaultClassOfTrade></Header>" + RECORD + "</ONIXMessage>"
+        assert context_of(MESSAGE.encode()).opening == context_of(message.encode()).opening
 
     def test_a_namespace_that_is_no_uri_does_not_spoil_the_document(self):
         context = context_of(MESSAGE.replace("<ONIXMessage", '<ONIXMessage xmlns:s="a b"').encode())
