@@ -21,7 +21,7 @@ from syncengine.domain.delivery import (
     UnknownPolicy,
     Verdict,
 )
-from syncengine.domain.frame import FrameIndex
+from syncengine.domain.frame import Context, FrameIndex, MessageHeader
 from syncengine.domain.ids import (
     EntryId,
     Format,
@@ -34,10 +34,11 @@ from syncengine.domain.ids import (
     StreamName,
     TitleKey,
 )
+from syncengine.domain.message import MessageMark, MessageOrder
 from syncengine.domain.offer import Offer
 from syncengine.domain.order import Order, OrderEvent, OrderState
-from syncengine.domain.passes import PassMode, PassReport
-from syncengine.domain.product import Product
+from syncengine.domain.passes import Noted, PassMode, PassReport, RecordOutcome
+from syncengine.domain.product import Product, ProductIdentifier
 from syncengine.domain.territory import Market
 from syncengine.domain.title import Remembered, Title
 from syncengine.settings import Secret as Secret  # noqa: PLC0414 - adapters know settings by the ports alone
@@ -88,6 +89,23 @@ class PartialUpdates(StrEnum):
     WHOLE = "whole"
 
 
+class MissingReference(StrEnum):
+    """What becomes of a record without RecordReference (reference/onix.md 2.17)."""
+
+    QUARANTINE = "quarantine"
+    DERIVE = "derive"
+    """Its best identifier stands in for it: the ISBN-13, else the GTIN-13, the ISBN-10, the DOI, a proprietary number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conventions:
+    """How a source's sender uses the standard where the standard, or its users, leave a choice."""
+
+    partial_updates: PartialUpdates = PartialUpdates.MERGE
+    message_order: MessageOrder = MessageOrder.ARRIVAL
+    missing_reference: MissingReference = MissingReference.QUARANTINE
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
     """One ONIX message of a pass: a page or a file.
@@ -130,7 +148,7 @@ class Source(Protocol):
         ...
 
     @property
-    def partial_updates(self) -> PartialUpdates: ...
+    def conventions(self) -> Conventions: ...
 
     def is_snapshot(self, stream: StreamName) -> bool:
         """Whether absence from a complete full pass of the stream means that a record vanished."""
@@ -154,6 +172,28 @@ class Source(Protocol):
 
     async def aclose(self) -> None:
         """Give back connections and files."""
+        ...
+
+
+class Acknowledging(Protocol):
+    """Takes down what became of the messages and records of one pass, for an acknowledgement (reference/onix.md 2.15)."""
+
+    def message(self, part: str, header: MessageHeader) -> None:
+        """A message was begun."""
+        ...
+
+    def record(
+        self,
+        reference: RecordReference | None,
+        identifiers: Sequence[ProductIdentifier],
+        outcome: RecordOutcome,
+        noted: Sequence[Noted],
+    ) -> None:
+        """What became of a record that was looked into; a quarantined one has its reason among `noted`."""
+        ...
+
+    def conclude(self, report: PassReport) -> None:
+        """The pass has ended, complete or not as the report says: write the acknowledgement. Raises InputUnreadable."""
         ...
 
 
@@ -309,15 +349,16 @@ class RecordStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KnownRecord:
-    """A record as last applied; `body` is its raw frame, or the merged record where block updates were applied."""
+    """A record as last applied; `body` is its raw frame, or the merged record where block updates were applied, to be read in
+    `context`, which is the essence of its message's.
+    """
 
     id: RecordId
     reference: RecordReference
     stream: StreamName
     status: RecordStatus
     fingerprint: bytes | None
-    opening: bytes
-    closing: bytes
+    context: Context
     body: bytes
     product: Product
     key: TitleKey | None
@@ -331,7 +372,7 @@ class RecordWrite:
     """One record to apply, or to stage.
 
     `change` is the line for the change log, none where the content is equal (touched). `fingerprint` is none where no
-    prediction may rest on it. `repeated` flags a reference seen twice in one message.
+    prediction may rest on it. `repeated` flags a reference seen twice in one message. Of `context` the essence is kept.
     """
 
     record_id: RecordId | None
@@ -339,8 +380,7 @@ class RecordWrite:
     status: RecordStatus
     fingerprint: bytes | None
     frame_length: int
-    opening: bytes
-    closing: bytes
+    context: Context
     body: bytes
     product: Product
     key: TitleKey | None
@@ -349,10 +389,28 @@ class RecordWrite:
     repeated: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quarantined:
-    """A frame that was set aside: why, where it stood, and its bytes."""
+class AsideKind(StrEnum):
+    """Why a frame is kept apart from the live records."""
 
+    QUARANTINED = "quarantined"
+    """It cannot be read."""
+    HELD = "held"
+    """A block update whose base was never received whole."""
+    TRANSFER = "transfer"
+    """Notifications 08 and 09: the product goes to another publisher."""
+    TEST = "test"
+    """Notifications 88 and 89."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetAside:
+    """A frame that was set aside: why, where it stood, and all that is needed to read it again.
+
+    Of `context` the essence is kept; it is none where a build kept the frame that did not keep contexts. `mark` is the place of
+    its message among those of the sender.
+    """
+
+    kind: AsideKind
     source: SourceName
     stream: StreamName
     part: str
@@ -361,6 +419,8 @@ class Quarantined:
     line: int
     reason: str
     body: bytes
+    context: Context | None
+    mark: MessageMark
     at: datetime
     id: int = 0
 
@@ -373,8 +433,8 @@ class StreamState:
     last_complete_at: datetime | None = None
     last_full_at: datetime | None = None
     last_full_records: int | None = None
-    last_message: Mapping[str, str] = field(default_factory=dict)
-    """Per sender, the normalised SentDateTime of the newest message applied."""
+    last_message: Mapping[str, MessageMark] = field(default_factory=dict)
+    """Per sender, the newest message applied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -422,30 +482,54 @@ class Records(Protocol):
         """Apply: records, the index by title, the change log, due marks of the new and the previous title."""
         ...
 
-    async def quarantine(self, frames: Sequence[Quarantined]) -> None:
-        """Set aside; the same reference, or the same bytes without one, replaces its older row."""
+    async def references(
+        self, source: SourceName, keys: Collection[TitleKey]
+    ) -> Mapping[TitleKey, Sequence[RecordReference]]:
+        """The references of the live records of these titles, sorted; titles without any are left out."""
+        ...
+
+    async def set_aside(self, frames: Sequence[SetAside]) -> Sequence[SetAside]:
+        """Keep frames apart; returns those that were not kept yet.
+
+        Of the quarantined and of tests the same reference (without one, the same bytes) replaces its older row; of held updates
+        and notices of transfer the same bytes are kept once, as they first came.
+        """
         ...
 
     async def clear_quarantine(self, source: SourceName, references: Collection[RecordReference]) -> None:
         """A good frame of these references has come."""
         ...
 
-    async def quarantined(self, source: SourceName | None = None) -> Sequence[Quarantined]: ...
+    async def aside(
+        self, source: SourceName | None = None, kinds: Collection[AsideKind] = tuple(AsideKind)
+    ) -> Sequence[SetAside]:
+        """What is set aside, oldest first."""
+        ...
+
+    async def get_aside(self, number: int) -> SetAside | None:
+        """One of them, by its id."""
+        ...
+
+    async def held(
+        self, source: SourceName, references: Collection[RecordReference]
+    ) -> Mapping[RecordReference, Sequence[SetAside]]:
+        """The held updates of these references, oldest first."""
+        ...
 
     async def quarantined_references(self, source: SourceName) -> Mapping[RecordReference, RecordId | None]:
         """The references that have a quarantined frame, with their records where there are any."""
         ...
 
-    async def count_quarantined(self) -> int: ...
-
-    async def drop_quarantined(self, ids: Collection[int]) -> int: ...
-
-    async def hold(self, frames: Sequence[Quarantined]) -> None:
-        """Keep block updates that have no base; the same bytes are kept once."""
+    async def held_references(self, source: SourceName) -> Collection[RecordReference]:
+        """The references that have held updates."""
         ...
 
-    async def held(self, source: SourceName | None = None) -> Sequence[Quarantined]:
-        """What was held, oldest first."""
+    async def count_aside(self) -> Mapping[AsideKind, int]:
+        """How many there are of each kind."""
+        ...
+
+    async def drop_aside(self, ids: Collection[int]) -> int:
+        """Forget these; returns how many there were."""
         ...
 
 
@@ -472,6 +556,16 @@ class Passes(Protocol):
         """The next writes to apply, in order."""
         ...
 
+    async def staged_of(
+        self, state: PassState, references: Collection[RecordReference]
+    ) -> Mapping[RecordReference, RecordWrite]:
+        """What the pass has staged of these references."""
+        ...
+
+    async def staged_ids(self, state: PassState) -> Mapping[RecordId, RecordReference]:
+        """The stored records that the pass has staged a write of."""
+        ...
+
     async def unstage(self, state: PassState, references: Collection[RecordReference]) -> None: ...
 
     async def see(self, state: PassState, ids: Collection[RecordId]) -> None:
@@ -487,7 +581,7 @@ class Passes(Protocol):
         tallies: Mapping[str, int],
         *,
         cursor: bytes | None = None,
-        message: Mapping[str, str] | None = None,
+        message: Mapping[str, MessageMark] | None = None,
         applying: bool = False,
     ) -> None:
         """Keep the account so far; with a cursor, where reading goes on."""

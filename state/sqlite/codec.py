@@ -12,6 +12,8 @@ import zstandard
 
 from syncengine.domain.change import Change
 from syncengine.domain.delivery import Gate, Operation, Request
+from syncengine.domain.frame import Context
+from syncengine.domain.message import MessageMark
 from syncengine.domain.order import Order
 from syncengine.domain.passes import PassReport
 from syncengine.domain.product import Product
@@ -84,6 +86,7 @@ class Packed(Generic[ValueT]):
 
 
 PRODUCT = Packed(Product, compressed=True)
+CONTEXT = Packed(Context)
 RECORD_WRITE = Packed(RecordWrite, compressed=True)
 CHANGE = Packed(Change)
 REMEMBERED = Packed(Remembered)
@@ -94,7 +97,8 @@ REQUEST = Packed(Request)
 LOGGED_RECEIPT = Packed(LoggedReceipt, compressed=True)
 GATE = Packed(Gate)
 TALLIES: Packed[Mapping[str, int]] = Packed(dict[str, int])
-TEXTS: Packed[Mapping[str, str]] = Packed(dict[str, str])
+MARKS: Packed[Mapping[str, MessageMark | str]] = Packed(dict[str, MessageMark | str])
+"""Older builds kept the SentDateTime alone."""
 
 
 def to_micros(at: datetime) -> int:

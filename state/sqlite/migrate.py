@@ -1,4 +1,7 @@
-"""Brings a store's schema up to this build: numbered SQL files, forward only, each in one transaction with its record."""
+"""Brings a store's schema up to this build: numbered SQL files, forward only, each in one transaction with its record.
+
+A script may name the instant of the migration, `:at`, and use the function `essence_of(opening, closing)`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from state.sqlite.contexts import essence_of
 from syncengine.errors import StoreFailed
 
 _HAS_MIGRATIONS = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'migrations'"
@@ -50,9 +54,18 @@ def refuse_newer(db: sqlite3.Connection, path: Path, migrations: Sequence[Migrat
 
 
 def migrate(db: sqlite3.Connection, migrations: Sequence[Migration], at: int) -> None:
-    """Apply what is missing."""
-    for migration in migrations[version_of(db) :]:
-        _apply(db, migration, at)
+    """Apply what is missing.
+
+    SQLite alters a table by making it anew, for which references must not be enforced, and that cannot be changed inside a
+    transaction; they are checked as a whole before each COMMIT instead.
+    """
+    db.create_function("essence_of", 2, essence_of, deterministic=True)
+    db.execute("PRAGMA foreign_keys = OFF")
+    try:
+        for migration in migrations[version_of(db) :]:
+            _apply(db, migration, at)
+    finally:
+        db.execute("PRAGMA foreign_keys = ON")
 
 
 def version_of(db: sqlite3.Connection) -> int:
@@ -66,13 +79,23 @@ def _apply(db: sqlite3.Connection, migration: Migration, at: int) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         for statement in _statements(migration.script):
-            db.execute(statement)
+            db.execute(statement, {"at": at})
         db.execute(_RECORD, (migration.version, migration.name, at))
+        _demand_whole(db, migration)
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def _demand_whole(db: sqlite3.Connection, migration: Migration) -> None:
+    broken = db.execute("PRAGMA foreign_key_check").fetchone()
+    if broken is not None:
+        raise StoreFailed(
+            f"{migration.name} cannot be applied: a row of {broken[0]} would refer to one of {broken[2]} that is not there",
+            hint="the store is as it was; go on with the build that wrote it, and report this",
+        )
 
 
 def _statements(script: str) -> Iterator[str]:

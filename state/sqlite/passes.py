@@ -5,18 +5,20 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from state.sqlite.codec import (
+    MARKS,
     RECORD_WRITE,
     REPORT,
     TALLIES,
-    TEXTS,
     from_micros_or_none,
     to_micros,
 )
 from state.sqlite.sql import Runs, listed
 from syncengine.domain.ids import PassId, RecordId, RecordReference, SourceName, StreamName
+from syncengine.domain.message import MessageMark
 from syncengine.domain.passes import PassMode, PassReport
 from syncengine.ports import PassState, RecordWrite, StreamState
 
@@ -39,6 +41,10 @@ VALUES (?, ?, ?, ?, 0, ?, ?, 0, ?, ?)
 """
 _STAGE = "INSERT OR REPLACE INTO staged_writes (pass_id, reference, body) VALUES (?, ?, ?)"
 _STAGED = "SELECT body FROM staged_writes WHERE pass_id = ? ORDER BY position LIMIT ?"
+_STAGED_OF = "SELECT body FROM staged_writes WHERE pass_id = ? AND reference IN (SELECT value FROM json_each(?))"
+_STAGED_IDS = """
+SELECT id, reference FROM staged_writes JOIN records USING (reference) WHERE pass_id = ? AND source = ?
+"""
 _UNSTAGE = "DELETE FROM staged_writes WHERE pass_id = ? AND reference IN (SELECT value FROM json_each(?))"
 _SEE = "INSERT INTO seen_records (pass_id, record_ids) VALUES (?, ?)"
 _SEEN = "SELECT record_ids FROM seen_records WHERE pass_id = ?"
@@ -77,6 +83,14 @@ class SqlitePasses:
     async def staged(self, state: PassState, limit: int) -> Sequence[RecordWrite]:
         return await self._section.read(_staged, state, limit)
 
+    async def staged_of(
+        self, state: PassState, references: Collection[RecordReference]
+    ) -> Mapping[RecordReference, RecordWrite]:
+        return await self._section.read(_staged_of, state, references)
+
+    async def staged_ids(self, state: PassState) -> Mapping[RecordId, RecordReference]:
+        return await self._section.read(_staged_ids, state)
+
     async def unstage(self, state: PassState, references: Collection[RecordReference]) -> None:
         if references:
             await self._section.write(_unstage, state, references)
@@ -95,7 +109,7 @@ class SqlitePasses:
         tallies: Mapping[str, int],
         *,
         cursor: bytes | None = None,
-        message: Mapping[str, str] | None = None,
+        message: Mapping[str, MessageMark] | None = None,
         applying: bool = False,
     ) -> None:
         await self._section.write(_progress, state, report, tallies, cursor, message, applying)
@@ -145,8 +159,17 @@ def _stream(db: sqlite3.Connection, source: SourceName, stream: StreamName) -> S
         last_complete_at=from_micros_or_none(row["last_complete_at"]),
         last_full_at=from_micros_or_none(row["last_full_at"]),
         last_full_records=row["last_full_records"],
-        last_message={} if row["last_message"] is None else TEXTS.unpack(row["last_message"]),
+        last_message=_marks(row["last_message"]),
     )
+
+
+def _marks(blob: bytes | None) -> dict[str, MessageMark]:
+    if blob is None:
+        return {}
+    return {
+        sender: MessageMark(sent_at=mark) if isinstance(mark, str) else mark
+        for sender, mark in MARKS.unpack(blob).items()
+    }
 
 
 def _unfinished(db: sqlite3.Connection, source: SourceName, stream: StreamName) -> PassState | None:
@@ -194,11 +217,25 @@ def _end(db: sqlite3.Connection, pass_id: PassId, at: datetime, *, complete: boo
 
 
 def _stage(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrite]) -> None:
-    db.executemany(_STAGE, [(state.id, write.reference, RECORD_WRITE.pack(write)) for write in writes])
+    essences = {context: context.essence for context in {write.context for write in writes}}
+    kept = (replace(write, context=essences[write.context]) for write in writes)
+    db.executemany(_STAGE, [(state.id, write.reference, RECORD_WRITE.pack(write)) for write in kept])
 
 
 def _staged(db: sqlite3.Connection, state: PassState, limit: int) -> list[RecordWrite]:
     return [RECORD_WRITE.unpack(row["body"]) for row in db.execute(_STAGED, (state.id, limit))]
+
+
+def _staged_of(
+    db: sqlite3.Connection, state: PassState, references: Collection[RecordReference]
+) -> dict[RecordReference, RecordWrite]:
+    writes = (RECORD_WRITE.unpack(row["body"]) for row in db.execute(_STAGED_OF, (state.id, listed(references))))
+    return {write.reference: write for write in writes}
+
+
+def _staged_ids(db: sqlite3.Connection, state: PassState) -> dict[RecordId, RecordReference]:
+    rows = db.execute(_STAGED_IDS, (state.id, state.source))
+    return {RecordId(row["id"]): RecordReference(row["reference"]) for row in rows}
 
 
 def _unstage(db: sqlite3.Connection, state: PassState, references: Collection[RecordReference]) -> None:
@@ -224,7 +261,7 @@ def _progress(
     report: PassReport,
     tallies: Mapping[str, int],
     cursor: bytes | None,
-    message: Mapping[str, str] | None,
+    message: Mapping[str, MessageMark] | None,
     applying: bool,
 ) -> None:
     db.execute(_PROGRESS, (REPORT.pack(report), TALLIES.pack(tallies), applying, state.id))
@@ -234,7 +271,7 @@ def _progress(
         db.execute(_MOVE_CURSOR, (cursor, *stream))
     if message:
         known = _stream(db, *stream).last_message
-        db.execute(_KEEP_MESSAGE, (TEXTS.pack({**known, **message}), *stream))
+        db.execute(_KEEP_MESSAGE, (MARKS.pack({**known, **message}), *stream))
 
 
 def _finish(db: sqlite3.Connection, state: PassState, report: PassReport, cursor: bytes | None, at: datetime) -> None:

@@ -1,20 +1,21 @@
-"""Records, their index, their quarantine and their held updates."""
+"""Records and their index, and what is set aside of them."""
 
 from __future__ import annotations
 
-import hashlib
 import sqlite3
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from state.sqlite import aside
 from state.sqlite.changes import append
-from state.sqlite.codec import PRODUCT, compress, expand, from_micros, plain, to_micros
+from state.sqlite.codec import PRODUCT, compress, expand, to_micros
+from state.sqlite.contexts import context_of, numbers_of
 from state.sqlite.sql import Runs, listed
 from state.sqlite.titles import mark_due, name_titles
 from syncengine.domain.frame import FrameIndex, KnownFrame
 from syncengine.domain.ids import Format, Isbn, PassId, RecordId, RecordReference, SourceName, StreamName, TitleKey
-from syncengine.ports import KnownRecord, PassState, Quarantined, RecordStatus, RecordWrite
+from syncengine.ports import AsideKind, KnownRecord, PassState, RecordStatus, RecordWrite, SetAside
 
 _INDEX = """
 SELECT CAST(reference AS BLOB), id, frame_length, fingerprint, repeated FROM records
@@ -22,12 +23,12 @@ WHERE source = ? AND status = 'live' AND fingerprint IS NOT NULL
 """
 _LIVE_COUNT = "SELECT count(*) FROM records WHERE source = ? AND status = 'live'"
 _KNOWN = """
-SELECT records.*, opening, closing, product, body FROM records
+SELECT records.*, essence, product, body FROM records
 JOIN contexts ON contexts.id = context_id JOIN record_facts ON record_id = records.id
 WHERE source = ? AND reference IN (SELECT value FROM json_each(?))
 """
 _BY_ID = """
-SELECT records.*, opening, closing, product, body FROM records
+SELECT records.*, essence, product, body FROM records
 JOIN contexts ON contexts.id = context_id JOIN record_facts ON record_id = records.id
 WHERE records.id IN (SELECT value FROM json_each(?)) ORDER BY records.id
 """
@@ -49,29 +50,11 @@ _WRITE_FACTS = """
 INSERT INTO record_facts (record_id, product, body) VALUES (?, ?, ?)
 ON CONFLICT (record_id) DO UPDATE SET product = excluded.product, body = excluded.body
 """
-_ADD_CONTEXT = "INSERT INTO contexts (opening, closing) VALUES (?, ?) ON CONFLICT DO NOTHING"
-_CONTEXT = "SELECT id FROM contexts WHERE opening = ? AND closing = ?"
-
-_QUARANTINE = """
-INSERT INTO quarantine (source, same_as, stream, part, reference, offset, line, reason, body, at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (source, same_as) DO UPDATE SET stream = excluded.stream, part = excluded.part, reference = excluded.reference,
-    offset = excluded.offset, line = excluded.line, reason = excluded.reason, body = excluded.body, at = excluded.at
+_REFERENCES = """
+SELECT isbn, format, reference FROM json_each(:titles) CROSS JOIN records
+WHERE source = :source AND isbn = json_extract(value, '$[0]') AND format = json_extract(value, '$[1]')
+    AND status = 'live'
 """
-_CLEAR_QUARANTINE = "DELETE FROM quarantine WHERE source = ? AND same_as IN (SELECT value FROM json_each(?))"
-_QUARANTINED = "SELECT * FROM quarantine WHERE source = :source OR :source IS NULL ORDER BY id"
-_QUARANTINED_REFERENCES = """
-SELECT quarantine.reference, records.id FROM quarantine
-LEFT JOIN records ON records.source = quarantine.source AND records.reference = quarantine.reference
-WHERE quarantine.source = ? AND quarantine.reference IS NOT NULL
-"""
-_COUNT_QUARANTINED = "SELECT count(*) FROM quarantine"
-_DROP_QUARANTINED = "DELETE FROM quarantine WHERE id IN (SELECT value FROM json_each(?))"
-_HOLD = """
-INSERT INTO held_updates (source, same_as, stream, part, reference, offset, line, reason, body, at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (source, same_as) DO NOTHING
-"""
-_HELD = "SELECT * FROM held_updates WHERE source = :source OR :source IS NULL ORDER BY id"
 
 
 class SqliteRecords:
@@ -101,32 +84,42 @@ class SqliteRecords:
         if writes:
             await self._section.write(_write, state, writes, at)
 
-    async def quarantine(self, frames: Sequence[Quarantined]) -> None:
-        if frames:
-            await self._section.write(_set_aside, _QUARANTINE, frames, _same_reference)
+    async def references(
+        self, source: SourceName, keys: Collection[TitleKey]
+    ) -> Mapping[TitleKey, Sequence[RecordReference]]:
+        return await self._section.read(_references, source, keys)
+
+    async def set_aside(self, frames: Sequence[SetAside]) -> Sequence[SetAside]:
+        return await self._section.write(aside.keep, frames) if frames else ()
 
     async def clear_quarantine(self, source: SourceName, references: Collection[RecordReference]) -> None:
         if references:
-            await self._section.write(_clear_quarantine, source, references)
+            await self._section.write(aside.clear_quarantine, source, references)
 
-    async def quarantined(self, source: SourceName | None = None) -> Sequence[Quarantined]:
-        return await self._section.read(_set_aside_frames, _QUARANTINED, source)
+    async def aside(
+        self, source: SourceName | None = None, kinds: Collection[AsideKind] = tuple(AsideKind)
+    ) -> Sequence[SetAside]:
+        return await self._section.read(aside.find, source, kinds)
+
+    async def get_aside(self, number: int) -> SetAside | None:
+        return await self._section.read(aside.by_id, number)
+
+    async def held(
+        self, source: SourceName, references: Collection[RecordReference]
+    ) -> Mapping[RecordReference, Sequence[SetAside]]:
+        return await self._section.read(aside.held, source, references)
 
     async def quarantined_references(self, source: SourceName) -> Mapping[RecordReference, RecordId | None]:
-        return await self._section.read(_quarantined_references, source)
+        return await self._section.read(aside.quarantined_references, source)
 
-    async def count_quarantined(self) -> int:
-        return await self._section.read(_count_quarantined)
+    async def held_references(self, source: SourceName) -> Collection[RecordReference]:
+        return await self._section.read(aside.held_references, source)
 
-    async def drop_quarantined(self, ids: Collection[int]) -> int:
-        return await self._section.write(_drop_quarantined, ids)
+    async def count_aside(self) -> Mapping[AsideKind, int]:
+        return await self._section.read(aside.count)
 
-    async def hold(self, frames: Sequence[Quarantined]) -> None:
-        if frames:
-            await self._section.write(_set_aside, _HOLD, frames, _same_bytes)
-
-    async def held(self, source: SourceName | None = None) -> Sequence[Quarantined]:
-        return await self._section.read(_set_aside_frames, _HELD, source)
+    async def drop_aside(self, ids: Collection[int]) -> int:
+        return await self._section.write(aside.drop, ids)
 
 
 def _index(db: sqlite3.Connection, source: SourceName) -> FrameIndex:
@@ -164,8 +157,7 @@ def _record(row: sqlite3.Row) -> KnownRecord:
         stream=StreamName(row["stream"]),
         status=RecordStatus(row["status"]),
         fingerprint=row["fingerprint"],
-        opening=row["opening"],
-        closing=row["closing"],
+        context=context_of(row["essence"]),
         body=expand(row["body"]),
         product=PRODUCT.unpack(row["product"]),
         key=None if isbn is None else TitleKey(source=SourceName(source), isbn=Isbn(isbn), format=Format(format_)),
@@ -179,9 +171,20 @@ def _not_seen(db: sqlite3.Connection, state: PassState, seen: Collection[RecordI
     return [RecordId(row["id"]) for row in rows if row["id"] not in seen]
 
 
+def _references(
+    db: sqlite3.Connection, source: SourceName, keys: Collection[TitleKey]
+) -> dict[TitleKey, list[RecordReference]]:
+    titles = listed((key.isbn, key.format) for key in keys if key.source == source)
+    found: dict[TitleKey, list[RecordReference]] = {}
+    for row in db.execute(_REFERENCES, {"source": source, "titles": titles}):
+        key = TitleKey(source=source, isbn=Isbn(row["isbn"]), format=Format(row["format"]))
+        found.setdefault(key, []).append(RecordReference(row["reference"]))
+    return {key: sorted(references) for key, references in found.items()}
+
+
 def _write(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrite], at: datetime) -> None:
     ids = _ids_for(db, state.source, writes)
-    contexts = _contexts_for(db, writes)
+    contexts = numbers_of(db, (write.context for write in writes))
     applied_at = to_micros(at)
     db.executemany(
         _WRITE,
@@ -194,7 +197,7 @@ def _write(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrit
                 write.status.value,
                 write.fingerprint if write.status is RecordStatus.LIVE else None,
                 write.frame_length,
-                contexts[write.opening, write.closing],
+                contexts[write.context],
                 write.repeated,
                 *((None, None) if write.key is None else (write.key.isbn, write.key.format)),
                 state.id,
@@ -222,13 +225,6 @@ def _ids_for(
     return ids
 
 
-def _contexts_for(db: sqlite3.Connection, writes: Sequence[RecordWrite]) -> Mapping[tuple[bytes, bytes], int]:
-    """The numbers of the contexts; a feed's records share one or two."""
-    contexts = {(write.opening, write.closing): 0 for write in writes}
-    db.executemany(_ADD_CONTEXT, list(contexts))
-    return {context: db.execute(_CONTEXT, context).fetchone()["id"] for context in contexts}
-
-
 def _tell(db: sqlite3.Connection, writes: Sequence[RecordWrite]) -> None:
     """Name the titles, write the change log, and have both the new and the previous title decided again."""
     named = dict.fromkeys(write.key for write in writes if write.key is not None)
@@ -244,76 +240,3 @@ def _tell(db: sqlite3.Connection, writes: Sequence[RecordWrite]) -> None:
     )
     if due := named | previous:
         mark_due(db, due)
-
-
-def _same_reference(frame: Quarantined) -> str:
-    return _same_bytes(frame) if frame.reference is None else _reference_mark(frame.reference)
-
-
-def _reference_mark(reference: RecordReference) -> str:
-    return f"reference {plain(reference)}"
-
-
-def _same_bytes(frame: Quarantined) -> str:
-    return f"bytes {hashlib.blake2b(frame.body, digest_size=16).hexdigest()}"
-
-
-def _set_aside(
-    db: sqlite3.Connection, statement: str, frames: Sequence[Quarantined], same_as: Callable[[Quarantined], str]
-) -> None:
-    db.executemany(
-        statement,
-        [
-            (
-                frame.source,
-                same_as(frame),
-                frame.stream,
-                plain(frame.part),
-                None if frame.reference is None else plain(frame.reference),
-                frame.offset,
-                frame.line,
-                plain(frame.reason),
-                compress(frame.body),
-                to_micros(frame.at),
-            )
-            for frame in frames
-        ],
-    )
-
-
-def _set_aside_frames(db: sqlite3.Connection, statement: str, source: SourceName | None) -> list[Quarantined]:
-    return [
-        Quarantined(
-            source=SourceName(row["source"]),
-            stream=StreamName(row["stream"]),
-            part=row["part"],
-            reference=row["reference"],
-            offset=row["offset"],
-            line=row["line"],
-            reason=row["reason"],
-            body=expand(row["body"]),
-            at=from_micros(row["at"]),
-            id=row["id"],
-        )
-        for row in db.execute(statement, {"source": source})
-    ]
-
-
-def _clear_quarantine(db: sqlite3.Connection, source: SourceName, references: Collection[RecordReference]) -> None:
-    marks = [_reference_mark(reference) for reference in references]
-    db.execute(_CLEAR_QUARANTINE, (source, listed(marks)))
-
-
-def _quarantined_references(db: sqlite3.Connection, source: SourceName) -> dict[RecordReference, RecordId | None]:
-    return {
-        RecordReference(row["reference"]): None if row["id"] is None else RecordId(row["id"])
-        for row in db.execute(_QUARANTINED_REFERENCES, (source,))
-    }
-
-
-def _count_quarantined(db: sqlite3.Connection) -> int:
-    return int(db.execute(_COUNT_QUARANTINED).fetchone()[0])
-
-
-def _drop_quarantined(db: sqlite3.Connection, ids: Collection[int]) -> int:
-    return db.execute(_DROP_QUARANTINED, (listed(ids),)).rowcount

@@ -66,7 +66,7 @@ class Section:
 
     @property
     def records(self) -> SqliteRecords:
-        """Records, their quarantine and their held updates."""
+        """Records and what is set aside of them."""
         return SqliteRecords(self)
 
     @property

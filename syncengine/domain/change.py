@@ -10,13 +10,15 @@ from syncengine.domain.ids import RecordReference, SourceName, TitleKey
 
 
 class ChangeKind(StrEnum):
-    """What became of a record, or that an offer moved."""
+    """What became of a record, or was told of it, or that an offer moved."""
 
     ADDED = "added"
     CHANGED = "changed"
     TOUCHED = "touched"
     REMOVED = "removed"
     VANISHED = "vanished"
+    TRANSFERRED = "transferred"
+    """A notice that the product goes to another publisher (notifications 08 and 09); the record stays as it is."""
     OFFER = "offer"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from syncengine.domain.ids import RecordId, RecordReference
@@ -20,12 +20,13 @@ class TagStyle(StrEnum):
 class MessageHeader:
     """What the header of a message says beyond its records.
 
-    `default_*` change the meaning of every price in the message and belong to its context; `sent_at_text` and `number` are
-    for ordering only.
+    `default_*` change the meaning of every price in the message and belong to its context; `sent_at_text`, `number` and
+    `repeat` (MessageRepeat) are for ordering only.
     """
 
     sender: str | None = None
     number: str | None = None
+    repeat: str | None = None
     sent_at_text: str | None = None
     default_price_type: str | None = None
     default_currency: str | None = None
@@ -45,6 +46,12 @@ class Context:
     opening: bytes
     closing: bytes
     header: MessageHeader
+
+    @property
+    def essence(self) -> Context:
+        """The same without what tells one message from the next: what a record is kept with, to be read again later."""
+        header = replace(self.header, sender=None, number=None, repeat=None, sent_at_text=None)
+        return replace(self, header=header)
 
     @property
     def meaning(self) -> tuple[str | None, ...]:

@@ -29,7 +29,7 @@ from syncengine.domain.delivery import (
     Request,
     Verdict,
 )
-from syncengine.domain.frame import KnownFrame
+from syncengine.domain.frame import Context, KnownFrame, MessageHeader, TagStyle
 from syncengine.domain.ids import (
     CustomerId,
     EntryId,
@@ -42,6 +42,7 @@ from syncengine.domain.ids import (
     StreamName,
     TitleKey,
 )
+from syncengine.domain.message import MessageMark
 from syncengine.domain.order import Order, OrderEvent, OrderRequest, OrderState, Reason
 from syncengine.domain.passes import PassMode, PassReport, RecordOutcome
 from syncengine.domain.product import DatedRole, Price, Product, ProductSupply, SupplyDetail
@@ -49,15 +50,16 @@ from syncengine.domain.territory import Market, Territory
 from syncengine.domain.title import Remembered, Title
 from syncengine.errors import StoreFailed, UsageInvalid
 from syncengine.ports import (
+    AsideKind,
     DueMark,
     KnownOffer,
     LoggedReceipt,
     NewEntry,
     OrderQuery,
     PassState,
-    Quarantined,
     RecordStatus,
     RecordWrite,
+    SetAside,
     Store,
     StreamState,
     Transaction,
@@ -70,6 +72,15 @@ ONIX, STOCK = StreamName("onix"), StreamName("stock")
 CANADA = Market(country="CA", currency="CAD")
 EPUB, PDF, OPEN_FORMAT = Format("epub"), Format("pdf"), Format("")
 SECOND = timedelta(seconds=1)
+
+CONTEXT = Context(
+    encoding="UTF-8",
+    release="3.0",
+    style=TagStyle.REFERENCE,
+    opening=b"<ONIXMessage>",
+    closing=b"</ONIXMessage>",
+    header=MessageHeader(),
+)
 
 Opener = Callable[[], Awaitable[Store]]
 
@@ -99,8 +110,7 @@ def record_write(reference: str = "r1", *, number: int = 1, **changed) -> Record
         status=RecordStatus.LIVE,
         fingerprint=reference.encode().ljust(16, b".")[:16],
         frame_length=1000 + number,
-        opening=b"<ONIXMessage>",
-        closing=b"</ONIXMessage>",
+        context=CONTEXT,
         body=b"<Product>" + reference.encode() * 20 + b"</Product>",
         product=product(reference),
         key=key(number),
@@ -159,8 +169,10 @@ def new_entry(
 REQUEST = Request(method="POST", target="/sales?x=%20", limit="sale", headers=(("A", "b"),), body=b"\x00{}")
 
 
-def set_aside(reference: str | None = "r1", body: bytes = b"<bad>", **changed) -> Quarantined:
-    given = Quarantined(
+def aside(reference: str | None = "r1", body: bytes = b"<bad>", **changed) -> SetAside:
+    """A quarantined frame, where nothing else is asked for."""
+    given = SetAside(
+        kind=AsideKind.QUARANTINED,
         source=ENQ,
         stream=ONIX,
         part="page 1",
@@ -169,12 +181,14 @@ def set_aside(reference: str | None = "r1", body: bytes = b"<bad>", **changed) -
         line=2,
         reason="no title",
         body=body,
+        context=CONTEXT,
+        mark=MessageMark(sent_at="20260302T1200", number="7"),
         at=NOW,
     )
     return replace(given, **changed)
 
 
-def bare(rows) -> list[Quarantined]:
+def bare(rows) -> list[SetAside]:
     """Rows without the ids that the store gave them."""
     return [replace(row, id=0) for row in rows]
 
@@ -447,7 +461,7 @@ class StoreSuite:
 
         assert [written.reference] == list(known)
         record = known[written.reference]
-        for name in ("reference", "status", "fingerprint", "opening", "closing", "body", "product", "key", "repeated"):
+        for name in ("reference", "status", "fingerprint", "context", "body", "product", "key", "repeated"):
             assert getattr(written, name) == getattr(record, name), name
         assert ONIX == record.stream
         assert [record] == list(by_id)
@@ -457,7 +471,10 @@ class StoreSuite:
         await apply(store, record_write())
         [record_id] = await ids_of(store, "r1")
         later = record_write(
-            body=b"<Product>new</Product>", product=product("r1", "New"), fingerprint=b"n" * 16, closing=b"</m>"
+            body=b"<Product>new</Product>",
+            product=product("r1", "New"),
+            fingerprint=b"n" * 16,
+            context=replace(CONTEXT, release="3.1"),
         )
 
         await apply(store, later)
@@ -467,7 +484,7 @@ class StoreSuite:
             [record] = await tx.records.by_id([record_id])
             assert 1 == await tx.records.live_count(ENQ)
         assert b"newest" == record.body
-        assert b"</m>" == record.closing
+        assert "3.1" == record.context.release
         assert "New" == record.product.title
 
     async def test_the_last_of_two_writes_of_a_reference_counts(self, store: Store):
@@ -555,58 +572,243 @@ class StoreSuite:
             assert 1500 == len((await tx.records.index(ENQ)).frames)
             assert 1500 == len(await tx.records.known(ENQ, [write.reference for write in writes]))
 
-    async def test_quarantine_keeps_the_newest_of_a_reference_and_of_bytes_without_one(self, store: Store):
+    async def test_records_are_kept_with_the_essence_of_their_context(self, store: Store):
+        """What tells one message from the next is left out, all that its bytes mean nothing without is kept apart."""
+        header = MessageHeader(default_price_type="42", default_currency="CAD", default_language="fre")
+        short = replace(
+            CONTEXT,
+            encoding="ISO-8859-1",
+            release="3.1",
+            style=TagStyle.SHORT,
+            opening=b"<ONIXmessage \xe9>",
+            closing=b"</>",
+        )
+        message = replace(header, sender="Éditions", number="7", repeat="1", sent_at_text="20260302")
+        given = {
+            "bare": CONTEXT,
+            "defaults": replace(CONTEXT, header=header),
+            "message": replace(CONTEXT, header=message),
+            "next message": replace(CONTEXT, header=replace(message, number="8")),
+            "other default": replace(CONTEXT, header=replace(header, default_currency="EUR")),
+            "empty default": replace(CONTEXT, header=MessageHeader(default_currency="")),
+            "other release": replace(CONTEXT, release="2.1"),
+            "short": short,
+        }
+        await apply(store, *(record_write(name, context=context) for name, context in given.items()))
+        await apply(store, record_write("later", context=replace(CONTEXT, header=message)))
+
+        async with store.transaction(Urgency.INTAKE) as tx:
+            known = await tx.records.known(ENQ, [RecordReference(name) for name in (*given, "later")])
+        found = {reference: record.context for reference, record in known.items()}
+        defaults = replace(CONTEXT, header=header)
+        assert {**given, "message": defaults, "next message": defaults, "later": defaults} == found
+
+    async def test_the_live_records_of_titles_are_named(self, store: Store):
+        await apply(
+            store,
+            record_write("ré2"),
+            record_write("r1"),
+            record_write("r3", number=2),
+            record_write("removed", status=RecordStatus.REMOVED),
+            record_write("vanished", number=3, status=RecordStatus.VANISHED),
+            record_write("of a pdf", key=key(1, PDF)),
+            record_write("open", key=key(1, OPEN_FORMAT)),
+            record_write("of no title", key=None),
+        )
+        await apply(store, record_write("x1", key=key(source=OTHER)), source=OTHER)
+
+        async with store.transaction(Urgency.INTAKE) as tx:
+            asked = {key(1), key(2), key(3), key(4), key(5, source=OTHER), key(source=OTHER)}
+            assert {key(1): ["r1", "ré2"], key(2): ["r3"]} == {
+                title: list(references) for title, references in (await tx.records.references(ENQ, asked)).items()
+            }
+            assert {key(1, OPEN_FORMAT): ["open"]} == await tx.records.references(ENQ, [key(1, OPEN_FORMAT)])
+            assert {} == await tx.records.references(ENQ, [key(source=OTHER)])
+            assert {} == await tx.records.references(ENQ, [])
+
+    # --- what is set aside ----------------------------------------------------------------------------------------------
+
+    @pytest.mark.parametrize("kind", [AsideKind.QUARANTINED, AsideKind.TEST])
+    async def test_of_the_quarantined_and_of_tests_the_newest_of_a_reference_is_kept(
+        self, store: Store, kind: AsideKind
+    ):
+        """Of frames without a reference, the newest of the same bytes."""
         rows = [
-            set_aside("r1", b"<one>"),
-            set_aside("r2", b"<one>"),
-            set_aside(None, b"<junk>"),
-            set_aside(None, b"<other junk>"),
-            set_aside("r1", b"<one>", source=OTHER),
+            aside("r1", b"<one>", kind=kind),
+            aside("r2", b"<one>", kind=kind),
+            aside(None, b"<junk>", kind=kind),
+            aside(None, b"<other junk>", kind=kind),
+            aside("r1", b"<one>", kind=kind, source=OTHER),
         ]
         again = [
-            set_aside("r1", b"<two>", reason="still no title", at=NOW + SECOND),
-            set_aside(None, b"<junk>", line=9),
+            aside(
+                "r1",
+                b"<two>",
+                kind=kind,
+                stream=STOCK,
+                part="page 2",
+                offset=0,
+                line=1,
+                reason="still no title",
+                context=replace(CONTEXT, release="3.1"),
+                mark=MessageMark(),
+                at=NOW + SECOND,
+            ),
+            aside(None, b"<junk>", kind=kind, line=9, context=None),
         ]
         async with store.transaction(Urgency.INTAKE) as tx:
-            await tx.records.quarantine(rows)
-            await tx.records.quarantine(again)
+            assert rows == list(await tx.records.set_aside(rows))
+            before = {row.body: row.id for row in await tx.records.aside(ENQ)}
+            assert [] == list(await tx.records.set_aside(again))
 
         async with store.transaction(Urgency.COMMAND) as tx:
-            of_source = await tx.records.quarantined(ENQ)
-            assert 5 == len(await tx.records.quarantined())
+            of_source = await tx.records.aside(ENQ)
+            assert [rows[4]] == bare(await tx.records.aside(OTHER))
 
-        by_line = lambda row: (row.reference or "", row.body)  # noqa: E731 - the order of the listing is not promised
-        assert sorted([rows[1], rows[3], *again], key=by_line) == sorted(bare(of_source), key=by_line)
-        assert len({row.id for row in of_source}) == len(of_source)
-        assert 0 not in {row.id for row in of_source}
+        assert [rows[1], again[1], rows[3], again[0]] == bare(of_source)
+        assert before[b"<junk>"] == of_source[1].id, "people know it by its number"
+
+    @pytest.mark.parametrize("kind", [AsideKind.HELD, AsideKind.TRANSFER])
+    async def test_held_updates_and_notices_of_transfer_are_kept_once_as_they_first_came(
+        self, store: Store, kind: AsideKind
+    ):
+        rows = [aside("r1", b"<b>", kind=kind), aside("r1", b"<a>", kind=kind), aside(None, b"<c>", kind=kind)]
+        again = aside("r1", b"<a>", kind=kind, reason="again", mark=MessageMark(number="8"), at=NOW + SECOND)
+        later = aside("r1", b"<d>", kind=kind, at=NOW + SECOND)
+        async with store.transaction(Urgency.INTAKE) as tx:
+            assert rows == list(await tx.records.set_aside(rows))
+            assert [later] == list(await tx.records.set_aside([again, later]))
+            assert [*rows, later] == bare(await tx.records.aside(ENQ))
+            elsewhere = replace(again, source=OTHER)
+            assert [elsewhere] == list(await tx.records.set_aside([elsewhere]))
+            assert [elsewhere] == bare(await tx.records.aside(OTHER))
+
+    async def test_of_two_alike_set_aside_at_once_the_first_is_new(self, store: Store):
+        held = [aside("r1", b"<a>", kind=AsideKind.HELD, line=line) for line in (1, 2)]
+        bad = [aside("r1", b"<a>", line=line) for line in (1, 2)]
+        async with store.transaction(Urgency.INTAKE) as tx:
+            assert [held[0], bad[0]] == list(await tx.records.set_aside([*held, *bad]))
+            assert [held[0], bad[1]] == bare(await tx.records.aside())
+            assert [] == list(await tx.records.set_aside([]))
+
+    async def test_one_frame_may_be_set_aside_for_several_reasons(self, store: Store):
+        rows = [aside(kind=kind) for kind in AsideKind]
+        async with store.transaction(Urgency.INTAKE) as tx:
+            assert dict.fromkeys(AsideKind, 0) == await tx.records.count_aside()
+            assert rows == list(await tx.records.set_aside(rows))
+            await tx.records.set_aside([aside("r2"), aside("r1", source=OTHER)])
+            assert {**dict.fromkeys(AsideKind, 1), AsideKind.QUARANTINED: 3} == await tx.records.count_aside()
+            for row in rows:
+                assert [row] == [
+                    found for found in bare(await tx.records.aside(ENQ, [row.kind])) if found.reference == "r1"
+                ]
+            two = {AsideKind.TEST, AsideKind.HELD}
+            assert two == {row.kind for row in await tx.records.aside(kinds=two)}
+            assert [] == list(await tx.records.aside(kinds=()))
+
+    async def test_what_is_set_aside_comes_oldest_first(self, store: Store):
+        """A frame that replaced an older one is as old as it is itself."""
+        async with store.transaction(Urgency.INTAKE) as tx:
+            await tx.records.set_aside(
+                [aside("r3", at=NOW + SECOND), aside("r1"), aside("r2"), aside("x", source=OTHER)]
+            )
+            await tx.records.set_aside([aside("r1", at=NOW + 2 * SECOND), aside("r0", kind=AsideKind.TEST)])
+            assert ["r2", "x", "r0", "r3", "r1"] == [row.reference for row in await tx.records.aside()]
+            assert ["r2", "r0", "r3", "r1"] == [row.reference for row in await tx.records.aside(ENQ)]
+
+    async def test_what_is_set_aside_comes_back_whole_by_its_number(self, store: Store, reopen: Opener):
+        header = MessageHeader(sender="Éditions", number="7", sent_at_text="20260302", default_price_type="42")
+        given = [
+            aside("référence-1", "<é>".encode() * 50, kind=AsideKind.HELD, context=replace(CONTEXT, header=header)),
+            aside(None, b"", part="feed 1/é.xml", reason="— ½", mark=MessageMark(), context=None),
+            aside("r3", kind=AsideKind.TRANSFER, mark=MessageMark(sent_at="20260302")),
+        ]
+        async with store.transaction(Urgency.INTAKE) as tx:
+            await tx.records.set_aside(given)
+
+        async with (await reopen()).transaction(Urgency.COMMAND) as tx:
+            rows = await tx.records.aside()
+            assert list(rows) == [await tx.records.get_aside(row.id) for row in rows]
+            assert await tx.records.get_aside(max(row.id for row in rows) + 1) is None
+        essence = replace(CONTEXT, header=MessageHeader(default_price_type="42"))
+        assert [replace(given[0], context=essence), *given[1:]] == bare(rows)
+        assert 3 == len({row.id for row in rows} - {0})
 
     async def test_a_good_frame_or_a_person_clears_the_quarantine(self, store: Store):
+        given = [
+            aside("r1"),
+            aside("r2"),
+            aside(None),
+            aside("r1", source=OTHER),
+            *(aside("r1", kind=kind) for kind in AsideKind if kind is not AsideKind.QUARANTINED),
+        ]
         async with store.transaction(Urgency.INTAKE) as tx:
-            await tx.records.quarantine(
-                [set_aside("r1"), set_aside("r2"), set_aside(None), set_aside("r1", source=OTHER)]
-            )
+            await tx.records.set_aside(given)
             await tx.records.clear_quarantine(ENQ, [RecordReference("r1"), RecordReference("nobody")])
-            left = await tx.records.quarantined(ENQ)
-            assert {"r2", None} == {row.reference for row in left}
-            assert 1 == await tx.records.drop_quarantined([left[0].id, 999])
-            assert 1 == len(await tx.records.quarantined(ENQ))
-            assert 1 == len(await tx.records.quarantined(OTHER))
+            await tx.records.clear_quarantine(ENQ, [])
+            left = await tx.records.aside()
+            assert given[1:] == bare(left)
+            assert 2 == await tx.records.drop_aside([left[0].id, left[3].id, left[3].id, 999])
+            assert 0 == await tx.records.drop_aside([left[0].id])
+            assert 0 == await tx.records.drop_aside([])
+            assert [left[1], left[2], *left[4:]] == list(await tx.records.aside())
+            assert [given[0]] == list(await tx.records.set_aside([given[0]]))
+            assert max(row.id for row in left) < max(row.id for row in await tx.records.aside()), (
+                "no number comes twice"
+            )
 
-    async def test_a_held_update_is_kept_once(self, store: Store):
+    async def test_held_updates_are_found_by_the_reference_they_wait_for(self, store: Store):
+        held = [
+            aside("r1", b"<b>", kind=AsideKind.HELD),
+            aside("é2", b"<b2>", kind=AsideKind.HELD),
+            aside("r1", b"<a>", kind=AsideKind.HELD, at=NOW + SECOND),
+            aside("r3", b"<c>", kind=AsideKind.HELD),
+        ]
+        others = [
+            aside("r1", b"<x>", kind=AsideKind.HELD, source=OTHER),
+            aside("r1", b"<y>"),
+            aside("r4", b"<z>", kind=AsideKind.TRANSFER),
+            aside(None, b"<w>", kind=AsideKind.HELD),
+        ]
         async with store.transaction(Urgency.INTAKE) as tx:
-            await tx.records.hold([set_aside("r1", b"<a>"), set_aside("r1", b"<b>")])
-            await tx.records.hold([set_aside("r1", b"<a>", reason="again")])
-            assert [set_aside("r1", b"<a>"), set_aside("r1", b"<b>")] == bare(await tx.records.held(ENQ))
-            assert [] == list(await tx.records.held(OTHER))
-            assert [] == list(await tx.records.quarantined())
+            await tx.records.set_aside([*held, *others])
+            wanted = [RecordReference(name) for name in ("r1", "é2", "r4", "nobody")]
+            found = await tx.records.held(ENQ, wanted)
+            assert {"r1": [held[0], held[2]], "é2": [held[1]]} == {name: bare(rows) for name, rows in found.items()}
+            assert {} == await tx.records.held(ENQ, [])
+            assert {"r1", "é2", "r3"} == set(await tx.records.held_references(ENQ))
+            assert {"r1"} == set(await tx.records.held_references(OTHER))
+            assert set() == set(await tx.records.held_references(SourceName("nobody")))
 
-    async def test_text_that_is_no_unicode_is_set_aside_all_the_same(self, store: Store):
+    async def test_quarantined_references_come_with_their_records(self, store: Store):
+        await apply(store, record_write("r1"), record_write("r5"))
+        await apply(store, record_write("r2"), source=OTHER)
+        [record_id] = await ids_of(store, "r1")
         async with store.transaction(Urgency.INTAKE) as tx:
-            await tx.records.quarantine([set_aside("r\udcff", reason="bad byte \udcff")])
-            [row] = await tx.records.quarantined(ENQ)
-            assert ("r?", "bad byte ?") == (row.reference, row.reason)
-            await tx.records.clear_quarantine(ENQ, [RecordReference("r\udcff")])
-            assert [] == list(await tx.records.quarantined(ENQ))
+            await tx.records.set_aside(
+                [
+                    aside("r1"),
+                    aside("r2"),
+                    aside(None),
+                    aside("r3", source=OTHER),
+                    *(aside("r5", kind=kind) for kind in AsideKind if kind is not AsideKind.QUARANTINED),
+                ]
+            )
+            assert {"r1": record_id, "r2": None} == await tx.records.quarantined_references(ENQ)
+            assert {"r3": None} == await tx.records.quarantined_references(OTHER)
+
+    @pytest.mark.parametrize("kind", AsideKind)
+    async def test_text_that_is_no_unicode_is_set_aside_all_the_same(self, store: Store, kind: AsideKind):
+        odd = RecordReference("r\udcff")
+        mark = MessageMark(sent_at="2026\udcff", number="\udcff")
+        async with store.transaction(Urgency.INTAKE) as tx:
+            await tx.records.set_aside([aside(odd, kind=kind, part="\udcff.xml", reason="bad byte \udcff", mark=mark)])
+            [row] = await tx.records.aside(ENQ)
+            assert ("r?", "?.xml", "bad byte ?") == (row.reference, row.part, row.reason)
+            assert MessageMark(sent_at="2026?", number="?") == row.mark
+            assert ({odd: [row]} if kind is AsideKind.HELD else {}) == await tx.records.held(ENQ, [odd])
+            await tx.records.clear_quarantine(ENQ, [odd])
+            assert ([] if kind is AsideKind.QUARANTINED else [row]) == list(await tx.records.aside(ENQ))
 
     # --- passes ---------------------------------------------------------------------------------------------------------
 
@@ -628,7 +830,7 @@ class StoreSuite:
             state.report.changes["price"] = 2
             state.report.warnings.append("odd")
             await tx.passes.progress(
-                state, state.report, {"prices": 7}, cursor=b"\x00page 2", message={"sender": "2026"}
+                state, state.report, {"prices": 7}, cursor=b"\x00page 2", message={"sender": MessageMark(number="7")}
             )
 
         store = await reopen()
@@ -637,7 +839,7 @@ class StoreSuite:
             assert replace(state, tallies={"prices": 7}) == found
             assert await tx.passes.unfinished(ENQ, STOCK) is None
             stream = await tx.passes.stream(ENQ, ONIX)
-            assert StreamState(cursor=b"\x00page 2", last_message={"sender": "2026"}) == stream
+            assert StreamState(cursor=b"\x00page 2", last_message={"sender": MessageMark(number="7")}) == stream
             await tx.passes.progress(state, state.report, {}, applying=True)
             await tx.passes.progress(state, state.report, {})
             found = await tx.passes.unfinished(ENQ, ONIX)
@@ -646,11 +848,14 @@ class StoreSuite:
             assert b"\x00page 2" == (await tx.passes.stream(ENQ, ONIX)).cursor
 
     async def test_newer_messages_of_one_sender_leave_the_others(self, store: Store):
+        first, second = MessageMark(sent_at="20260302"), MessageMark(sent_at="20260303T1200", number="2\udcff")
         async with store.transaction(Urgency.INTAKE) as tx:
             state = await open_pass(tx)
-            await tx.passes.progress(state, state.report, {}, message={"a": "1", "b": "1"})
-            await tx.passes.progress(state, state.report, {}, message={"b": "2"})
-            assert {"a": "1", "b": "2"} == (await tx.passes.stream(ENQ, ONIX)).last_message
+            await tx.passes.progress(state, state.report, {}, message={"a": first, "é": first})
+            await tx.passes.progress(state, state.report, {}, message={"é": second})
+            marks = (await tx.passes.stream(ENQ, ONIX)).last_message
+            assert {"a": first, "é": replace(second, number="2?")} == marks
+            assert {} == (await tx.passes.stream(ENQ, STOCK)).last_message
 
     async def test_a_new_pass_gives_up_the_unfinished_one(self, store: Store):
         async with store.transaction(Urgency.INTAKE) as tx:
@@ -692,6 +897,42 @@ class StoreSuite:
             assert [second, again] == list(await tx.passes.staged(state, 2))
             await tx.passes.unstage(state, [second.reference, RecordReference("nobody")])
             assert [again, third] == list(await tx.passes.staged(state, 10))
+
+    async def test_of_a_context_that_was_staged_the_essence_comes_back(self, store: Store):
+        header = MessageHeader(
+            sender="Éditions", number="7", repeat="1", sent_at_text="20260302", default_currency="CAD"
+        )
+        written = record_write(context=replace(CONTEXT, header=header))
+        async with store.transaction(Urgency.INTAKE) as tx:
+            state = await open_pass(tx)
+            await tx.passes.stage(state, [written])
+            [found] = await tx.passes.staged(state, 10)
+        assert replace(written, context=replace(CONTEXT, header=MessageHeader(default_currency="CAD"))) == found
+
+    async def test_what_is_staged_is_found_by_reference(self, store: Store):
+        first, second, later = (record_write(name, number=n) for n, name in enumerate(("ré1", "r2", "ré1")))
+        async with store.transaction(Urgency.INTAKE) as tx:
+            state, other = await open_pass(tx), await open_pass(tx, stream=STOCK)
+            await tx.passes.stage(state, [first, second, later])
+            await tx.passes.stage(other, [record_write("r3")])
+            wanted = [RecordReference(name) for name in ("ré1", "r3", "nobody")]
+            assert {later.reference: later} == await tx.passes.staged_of(state, wanted)
+            assert {} == await tx.passes.staged_of(state, [])
+            await tx.passes.unstage(state, [later.reference])
+            assert {} == await tx.passes.staged_of(state, wanted)
+
+    async def test_stored_records_with_staged_writes_are_named_by_their_ids(self, store: Store):
+        """Whether or not the write knows that its record is stored."""
+        await apply(store, record_write("known"), record_write("staged elsewhere"), record_write("left"))
+        await apply(store, record_write("new"), source=OTHER)
+        [known] = await ids_of(store, "known")
+        async with store.transaction(Urgency.INTAKE) as tx:
+            state, other = await open_pass(tx), await open_pass(tx, stream=STOCK)
+            await tx.passes.stage(state, [record_write("known"), record_write("new")])
+            await tx.passes.stage(other, [record_write("staged elsewhere")])
+            assert {known: RecordReference("known")} == await tx.passes.staged_ids(state)
+            await tx.passes.unstage(state, [RecordReference("known")])
+            assert {} == await tx.passes.staged_ids(state)
 
     async def test_seen_records_add_up(self, store: Store):
         async with store.transaction(Urgency.INTAKE) as tx:

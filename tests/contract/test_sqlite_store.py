@@ -20,7 +20,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from state.sqlite import SqliteStore, open_store, orders, outbox, passes, records, titles
+from state.sqlite import SqliteStore, aside, contexts, open_store, orders, outbox, passes, records, titles
 from state.sqlite.section import Section
 from syncengine.domain.ids import RecordId
 from syncengine.errors import StoreFailed, StoreLocked
@@ -435,8 +435,9 @@ async def test_migrations_are_recorded(store: SqliteStore, path: Path):
     await store.aclose()
 
     with closing(sqlite3.connect(path)) as db:
-        [(version, name, applied_at)] = db.execute("SELECT * FROM migrations")
-    assert (1, "0001_begin.sql", int(NOW.timestamp() * 1_000_000)) == (version, name, applied_at)
+        recorded = db.execute("SELECT * FROM migrations ORDER BY version").fetchall()
+    applied_at = int(NOW.timestamp() * 1_000_000)
+    assert [(1, "0001_begin.sql", applied_at), (2, "0002_contexts_and_set_aside.sql", applied_at)] == recorded
 
 
 async def test_a_second_process_is_told_who_owns_the_store(store: SqliteStore, path: Path):
@@ -490,7 +491,7 @@ async def test_a_store_of_a_newer_build_is_refused_untouched(path: Path):
         db.commit()
     before = path.read_bytes()
 
-    with pytest.raises(StoreFailed, match="has schema 99, this build knows 1") as failure:
+    with pytest.raises(StoreFailed, match="has schema 99, this build knows 2") as failure:
         await open_store(path, clock=JumpClock())
 
     assert "newer build" in failure.value.hint
@@ -528,14 +529,14 @@ async def test_a_damaged_file_is_called_damaged(path: Path, damage: str):
 async def test_a_damaged_value_is_called_damaged(store: SqliteStore):
     await apply(store, record_write())
 
-    async def damage_and_read(column: str) -> None:
+    async def damage_and_read(table: str, column: str) -> None:
         async with store.transaction(Urgency.INTAKE) as tx:
-            await raw(tx).write(rows_of, f"UPDATE record_facts SET {column} = x'00112233'")
+            await raw(tx).write(rows_of, f"UPDATE {table} SET {column} = x'00112233'")
             await tx.records.by_id([RecordId(1)])
 
-    for column in ("body", "product"):
+    for table, column in (("record_facts", "body"), ("record_facts", "product"), ("contexts", "essence")):
         with pytest.raises(StoreFailed, match="cannot be read") as failure:
-            await damage_and_read(column)
+            await damage_and_read(table, column)
         assert "backup" in failure.value.hint
 
 
@@ -764,7 +765,15 @@ HOT_QUERIES = {
     "records by reference": records._KNOWN,
     "records not seen": records._NOT_SEEN,
     "live records": records._LIVE_COUNT,
+    "records of titles": records._REFERENCES,
+    "context": contexts._NUMBER,
     "staged writes": passes._STAGED,
+    "staged writes by reference": passes._STAGED_OF,
+    "staged records": passes._STAGED_IDS,
+    "what is set aside already": aside._ALREADY_KEPT,
+    "held updates": aside._HELD,
+    "quarantined references": aside._QUARANTINED_REFERENCES,
+    "references with held updates": aside._HELD_REFERENCES,
 }
 
 
@@ -772,7 +781,7 @@ HOT_QUERIES = {
 async def test_what_runs_for_every_title_and_entry_walks_an_index_and_sorts_nothing(store: SqliteStore, name: str):
     """With a million orders of one title, a scan or a sort would hold everybody up for seconds."""
     statement = HOT_QUERIES[name]
-    values = dict.fromkeys(("state", "source", "isbn", "format", "at", "after", "limit", "priority"), 1)
+    values = dict.fromkeys(("state", "source", "isbn", "format", "at", "after", "limit", "priority", "titles"), 1)
     positional = (1,) * statement.count("?")
 
     async with store.transaction(Urgency.TRADE) as tx:

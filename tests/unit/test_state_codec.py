@@ -25,6 +25,7 @@ from syncengine.domain.delivery import (
     Request,
     Verdict,
 )
+from syncengine.domain.frame import Context, MessageHeader, TagStyle
 from syncengine.domain.ids import (
     CustomerId,
     EntryId,
@@ -37,6 +38,7 @@ from syncengine.domain.ids import (
     StreamName,
     TitleKey,
 )
+from syncengine.domain.message import MessageMark
 from syncengine.domain.order import Order, OrderRequest, OrderState, Payment, PriceRule, Reason
 from syncengine.domain.passes import PassMode, PassReport, RecordOutcome
 from syncengine.domain.product import (
@@ -144,14 +146,21 @@ CHANGE = Change(
     market="CA/CAD",
     fields=(FieldChange(field="price", old=None, new="1.00"),),
 )
+CONTEXT = Context(
+    encoding="ISO-8859-1",
+    release="3.1",
+    style=TagStyle.SHORT,
+    opening=b"<m \xe9>",
+    closing=b"</m>",
+    header=MessageHeader(sender="É", default_price_type="42", default_currency="CAD"),
+)
 WRITE = RecordWrite(
     record_id=RecordId(7),
     reference=PRODUCT.reference,
     status=RecordStatus.VANISHED,
     fingerprint=bytes(range(16)),
     frame_length=10_000,
-    opening=b"<m>",
-    closing=b"</m>",
+    context=CONTEXT,
     body=b"<Product>" * 500,
     product=PRODUCT,
     key=KEY,
@@ -186,7 +195,9 @@ VALUES: list[tuple[Packed[Any], Any]] = [
         Gate(id="g", key=KEY, market=MARKET, state=GateState.OPEN, since=AT, valid_until=AT, attempts=2, note="n"),
     ),
     (codec.TALLIES, {"prices": 2**63 - 1, "": -1}),
-    (codec.TEXTS, {"sender": "20260302T1200"}),
+    (codec.CONTEXT, CONTEXT),
+    (codec.MARKS, {"é": MessageMark(sent_at="20260302T1200", number="7"), "": MessageMark()}),
+    (codec.MARKS, {"of an older build": "20260302T1200"}),
 ]
 
 
