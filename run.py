@@ -13,6 +13,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
@@ -26,7 +27,7 @@ from rich.console import Console
 
 import adapters.distributors
 from adapters.clock import SystemClock
-from adapters.files import FileSource, OnixRules, Pick
+from adapters.files import FileSource, OnixRules, Pick, acknowledgements
 from adapters.sandbox.demo import tell_demo
 from adapters.sandbox.server import Sandbox
 from adapters.shop.control import ControlServer, ask, socket_path
@@ -40,7 +41,8 @@ from syncengine.domain.ids import SourceName
 from syncengine.domain.order import OrderState
 from syncengine.domain.passes import PassMode
 from syncengine.errors import SettingsInvalid, SourceFailed, StoreLocked, SyncEngineError, UsageInvalid, engine_errors
-from syncengine.ports import Account, Distributor, DistributorKind, World
+from syncengine.onix import codelists
+from syncengine.ports import Account, AsideKind, Distributor, DistributorKind, World
 from syncengine.service.daemon import Daemon
 from syncengine.service.desk import Answer, Desk
 from syncengine.service.engine import Engine, Parts
@@ -105,6 +107,12 @@ def store_path(settings: Settings) -> Path:
     return settings.directory / path
 
 
+def code_lists(settings: Settings) -> codelists.CodeLists:
+    """Those that the settings name, else those that are shipped. Raises SettingsInvalid."""
+    named = settings.service.code_lists
+    return codelists.load(settings.directory / named) if named else codelists.standard()
+
+
 def connect_sources(settings: Settings, world: World) -> dict[SourceName, Distributor]:
     """Build every configured source. Raises SettingsInvalid for a secret that cannot be read."""
     kinds = cast("dict[str, DistributorKind]", distributor_kinds())
@@ -138,6 +146,7 @@ async def opened(
 ) -> AsyncIterator[Desk]:
     """A started engine over the settings' store, with the desk that answers commands."""
     clock = SystemClock()
+    codes = code_lists(settings)
     store = await open_store(store_path(settings), clock=clock)
     pace = Limiter(limits_of(settings), {}, clock, store)
     try:
@@ -152,7 +161,7 @@ async def opened(
             clock=clock,
             pace=pace,
             distributors=distributors,
-            parsers=Parsers(service.workers if workers is None else workers),
+            parsers=Parsers(service.workers if workers is None else workers, codes),
             orders=settings.orders,
             guards=settings.guards,
             max_passes=service.max_passes,
@@ -166,7 +175,11 @@ async def opened(
         engine.add_source(file_source([], PassMode.DELTA))
         await engine.start()
         yield Desk(
-            engine, file_source=file_source, order_defaults=(settings.orders.price_rule, settings.orders.payment)
+            engine,
+            file_source=file_source,
+            acknowledgements=partial(acknowledgements, clock=clock),
+            order_defaults=(settings.orders.price_rule, settings.orders.payment),
+            codes=codes,
         )
     finally:
         with anyio.CancelScope(shield=True):
@@ -380,6 +393,11 @@ def _command(context: click.Context, command: str, arguments: Document, *, json:
 @click.option("--no-deliver", is_flag=True, help="Do not make the calls that are due.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that parse (0: this one).")
 @click.option("--allow", multiple=True, metavar="GUARD", help="Let a guard through this once.")
+@click.option(
+    "--acknowledge",
+    metavar="FILE",
+    help="Write an ONIX acknowledgement of the pass; of several passes, ack.xml becomes ack-SOURCE-STREAM.xml for each.",
+)
 @as_json
 @click.pass_context
 def resync(context: click.Context, /, **options: Any) -> int:
@@ -394,6 +412,7 @@ def resync(context: click.Context, /, **options: Any) -> int:
         "deliver": not options["no_deliver"],
         "workers": options["workers"],
         "allow": list(options["allow"]),
+        "acknowledge": str(Path(options["acknowledge"]).absolute()) if options["acknowledge"] else None,
     }
     return _command(context, "resync", arguments, json=options["as_json"])
 
@@ -434,6 +453,16 @@ def offer(context: click.Context, /, isbn: str, **options: Any) -> int:
     """The offers of a title and the rules that decided them."""
     arguments = {"isbn": isbn, "market": options["market"], "at": options["at"], "source": options["source"]}
     return _command(context, "offer", arguments, json=options["as_json"])
+
+
+@cli.command()
+@click.argument("isbn")
+@click.option("--source", metavar="NAME")
+@as_json
+@click.pass_context
+def title(context: click.Context, isbn: str, source: str | None, *, as_json: bool) -> int:
+    """A title as its page shows it: facts, description, offers now."""
+    return _command(context, "title", {"isbn": isbn, "source": source}, json=as_json)
 
 
 @cli.command()
@@ -612,6 +641,48 @@ _parked_command("retry", "Take a call up again; one that may have been sent is l
 _parked_command("drop", "Give a record or a probe up; a call of an order is resolved with the order.")
 
 
+@cli.group()
+def quarantine() -> None:
+    """Records that are kept apart: unreadable ones, updates without a base, tests, notices of transfer."""
+
+
+@quarantine.command("list")
+@click.option("--source", metavar="NAME")
+@click.option("--kind", "kinds", multiple=True, type=click.Choice([kind.value for kind in AsideKind]))
+@as_json
+@click.pass_context
+def list_quarantine(context: click.Context, source: str | None, kinds: tuple[str, ...], *, as_json: bool) -> int:
+    """All of them, oldest first; the exit code is 1 where any is quarantined."""
+    return _command(context, "quarantine_list", {"source": source, "kinds": list(kinds)}, json=as_json)
+
+
+@quarantine.command("show")
+@click.argument("record", metavar="ID")
+@as_json
+@click.pass_context
+def show_quarantine(context: click.Context, record: str, *, as_json: bool) -> int:
+    """One of them: where it stood, why it is here, its bytes."""
+    return _command(context, "quarantine_show", {"id": record}, json=as_json)
+
+
+@quarantine.command("retry")
+@click.argument("records", metavar="[ID]...", nargs=-1)
+@as_json
+@click.pass_context
+def retry_quarantine(context: click.Context, records: tuple[str, ...], *, as_json: bool) -> int:
+    """Read them again (all, where none is named), after an upgrade or a change of settings."""
+    return _command(context, "quarantine_retry", {"ids": list(records)}, json=as_json)
+
+
+@quarantine.command("drop")
+@click.argument("records", metavar="ID...", nargs=-1, required=True)
+@as_json
+@click.pass_context
+def drop_quarantine(context: click.Context, records: tuple[str, ...], *, as_json: bool) -> int:
+    """Forget them; what stands in the store stays as it is."""
+    return _command(context, "quarantine_drop", {"ids": list(records)}, json=as_json)
+
+
 @cli.command()
 @click.argument("name")
 @click.option("--reason")
@@ -673,6 +744,7 @@ def check_config(context: click.Context, *, as_json: bool) -> int:
     """Read the settings and every secret they name; say all that is wrong."""
     settings = _settings(context)
     connect_sources(settings, World(clock=SystemClock(), pace=_NoCalls(), directory=settings.directory))
+    code_lists(settings)
     document = {
         "store": str(store_path(settings)),
         "sources": {name: source.kind for name, source in settings.sources.items()},
@@ -686,6 +758,57 @@ def check_config(context: click.Context, *, as_json: bool) -> int:
 def doctor(context: click.Context, *, as_json: bool) -> int:
     """Check settings, store and every account, and say what is wrong with each."""
     return _command(context, "doctor", {}, json=as_json)
+
+
+# --- the ONIX code lists
+
+
+@cli.group("codelists", invoke_without_command=True)
+@as_json
+@click.pass_context
+def code_lists_group(context: click.Context, *, as_json: bool) -> int:
+    """The ONIX code lists: which issue is in use, and how many codes each list has."""
+    if context.invoked_subcommand is not None:
+        return 0
+    settings = _settings(context)
+    codes, named = code_lists(settings), settings.service.code_lists
+    lists = [
+        {"list": number, "name": known.name, "issue": codes.issue_of(number), "codes": len(known.codes)}
+        for number, known in sorted(codes.lists.items())
+    ]
+    document = {
+        "issue": codes.issue,
+        "released": codes.released,
+        "version": codes.version,
+        "file": str(settings.directory / named) if named else None,
+        "lists": lists,
+    }
+    if not as_json:
+        document["file"] = document["file"] or "the shipped one"
+        document["lists"] = {
+            f"list {found['list']}": f"{found['name']}: {found['codes']} codes, Issue {found['issue']}"
+            for found in lists
+        }
+    return _give("codelists", Answer(document=document), json=as_json)
+
+
+@code_lists_group.command("convert")
+@click.argument("schema", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write it (default: standard output).")
+def convert_code_lists(schema: Path, out: Path | None) -> int:
+    """Make a file for [service] code_lists of EDItEUR's schema of another issue, ONIX_BookProduct_CodeLists.xsd.
+
+    Lists of ONIX 2.1 that the schema no longer has are carried over from the shipped ones.
+    """
+    content = codelists.convert(schema, kept=codelists.standard()).dump()
+    if out is None:
+        sys.stdout.buffer.write(content)
+        return 0
+    try:
+        out.write_bytes(content)
+    except OSError as error:
+        raise UsageInvalid(f"{out} cannot be written: {error.strerror}") from error
+    return 0
 
 
 # --- trying it out

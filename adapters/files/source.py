@@ -16,7 +16,7 @@ from adapters.files.archive import Message, messages_in, unreadable
 from syncengine.domain.ids import Isbn, SourceName, StreamName
 from syncengine.domain.passes import PassMode
 from syncengine.errors import InputUnreadable, UsageInvalid
-from syncengine.ports import Part, PartialUpdates, PassEnd, PassPlan
+from syncengine.ports import Conventions, Part, PassEnd, PassPlan
 
 STREAM = StreamName("files")
 
@@ -46,11 +46,13 @@ class FileSource:
         *,
         mode: PassMode = PassMode.DELTA,
         pick: Pick = Pick.ALL,
+        conventions: Conventions | None = None,
     ) -> None:
         self._name = name
         self._paths = tuple(str(path) for path in paths)
         self._mode = mode
         self._pick = pick
+        self._conventions = conventions or Conventions()
         for path in self._paths:
             if path.lower().startswith(("http://", "https://")):
                 raise UsageInvalid(f"{path} is an address, not a file", hint="fetch it first and name the file")
@@ -64,8 +66,8 @@ class FileSource:
         return (STREAM,)
 
     @property
-    def partial_updates(self) -> PartialUpdates:
-        return PartialUpdates.MERGE
+    def conventions(self) -> Conventions:
+        return self._conventions
 
     def is_snapshot(self, stream: StreamName) -> bool:  # noqa: ARG002 - there is one stream
         return self._mode is PassMode.FULL

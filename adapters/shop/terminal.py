@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from adapters.shop.title_page import show_title
 from syncengine.domain.ids import SourceName
 
 Document = Mapping[str, Any]
@@ -84,8 +85,9 @@ def _pass(report: Document, console: Console) -> None:
         console.print("  changed  " + ", ".join(f"{field} {count:,}" for field, count in fields))
     for says in report["warnings"][:10]:
         console.print(f"  [yellow]warning[/]  {escape(says)}")
-    if len(report["warnings"]) > 10:
-        console.print(f"  … and {len(report['warnings']) - 10} more; --json shows them")
+    if (count := sum(report["warning_kinds"].values())) > 10:
+        kinds = ", ".join(f"{kind} {number:,}" for kind, number in report["warning_kinds"].items())
+        console.print(f"  {count:,} warnings in all: {kinds}; --json shows more of them")
 
 
 def _orders(document: Document, console: Console) -> None:
@@ -168,11 +170,31 @@ def _parked(document: Document, console: Console) -> None:
             table.add_row(*row, escape(entry["note"]))
         console.print(table)
     if document["records"]:
-        table = _table("id", "record", "where", "why")
-        for row in document["records"]:
-            where = f"{row['part']} line {row['line']}"
-            table.add_row(row["id"], escape(row["record_reference"] or "?"), escape(where), escape(row["reason"]))
-        console.print(table)
+        _aside(document, console)
+
+
+def _aside(document: Document, console: Console) -> None:
+    table = _table("id", "kind", "record", "where", "why")
+    for row in document["records"]:
+        where = f"{row['part']} line {row['line']}"
+        reference = escape(row["record_reference"] or "?")
+        table.add_row(row["id"], row["kind"], reference, escape(where), escape(row["reason"]))
+    console.print(table if document["records"] else "nothing is set aside")
+
+
+def _aside_whole(document: Document, console: Console) -> None:
+    row = document["record"]
+    console.print(f"[bold]{row['id']}[/] {row['kind']} record {escape(row['record_reference'] or 'without reference')}")
+    console.print(f"  of {escape(row['source'])}, {escape(row['part'])} line {row['line']}, {_when(row['at'])}")
+    console.print(f"  {escape(row['reason'])}\n")
+    console.print(escape(row["body"]), highlight=False, soft_wrap=True)
+
+
+def _retried(document: Document, console: Console) -> None:
+    for report in document["passes"]:
+        _pass(report, console)
+    if not document["passes"]:
+        console.print("nothing is set aside that could be read again")
 
 
 def _status(document: Document, console: Console) -> None:
@@ -186,7 +208,9 @@ def _status(document: Document, console: Console) -> None:
     owed = ", ".join(f"{count:,} {state}" for state, count in document["delivery"].items() if count)
     console.print(f"delivery  {owed or 'nothing owed'}")
     if document["quarantined"]:
-        console.print(f"[yellow]{document['quarantined']:,} records are quarantined[/]: run.py parked list")
+        console.print(f"[yellow]{document['quarantined']:,} records are quarantined[/]: run.py quarantine list")
+    if held := document["set_aside"]["held"]:
+        console.print(f"{held:,} block updates wait for their records: run.py quarantine list --kind held")
     for name, reason in document["paused"].items():
         console.print(f"[bold red]{escape(name)} is paused[/]: {escape(reason)}  (run.py resume {escape(name)})")
     if document["orders"].get("ATTENTION"):
@@ -251,8 +275,13 @@ _SHAPES: Mapping[str, Callable[[Document, Console], None]] = {
     "orders_refund": _orders,
     "orders_resolve": _orders,
     "offer": _offers,
+    "title": show_title,
     "changes": _changes,
     "parked_list": _parked,
+    "quarantine_list": _aside,
+    "quarantine_show": _aside_whole,
+    "quarantine_retry": _retried,
+    "quarantine_drop": _aside,
     "status": _status,
     "plan": _plan,
     "doctor": _doctor,

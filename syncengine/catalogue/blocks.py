@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lxml import etree
 
+from syncengine.domain.frame import MessageHeader
+from syncengine.domain.passes import Noted, WarningKind
 from syncengine.domain.tags import REFERENCE_NAMES, SHORT_TAGS, Block
 from syncengine.errors import RecordInvalid
 
@@ -18,8 +20,16 @@ _IDENTIFIER = "ProductIdentifier"
 _SUPPLY_ORDER = {"MarketReference": 0, "Market": 1, "MarketPublishingDetail": 2}
 
 
-def merge(base: bytes, update: bytes) -> bytes:
-    """One `Product` element: the base with the update's blocks in the place of its own, in the base's names and namespace.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged:
+    """One `Product` element as it is after an update, and what is to be told of how it came about."""
+
+    body: bytes
+    noted: tuple[Noted, ...] = ()
+
+
+def merge(base: bytes, update: bytes) -> Merged:
+    """The base with the update's blocks in the place of its own, in the base's names and namespace.
 
     Both are whole, well-formed documents of one record; the bytes are in the base document's encoding, ready to stand between
     its opening and closing. An update without blocks gives the base back. Raises RecordInvalid.
@@ -27,10 +37,29 @@ def merge(base: bytes, update: bytes) -> bytes:
     known, news = _Record.read(base, "the known record"), _Record.read(update, "the block update")
     if known.reference != news.reference:
         raise RecordInvalid(f"a block update for {news.reference} cannot be applied to {known.reference}")
-    if news.blocks:
-        names = _Names(known.product, news.product)
-        known.rebuild([*_identifiers(known, news, names), *_merged(known, news, names)])
-    return known.serialised()
+    if not news.blocks:
+        return Merged(body=known.serialised())
+    noted = (*_replaced_markets(known, news), *_new_identifiers(known, news))
+    names = _Names(known.product, news.product)
+    known.rebuild([*_identifiers(known, news, names), *_merged(known, news, names)])
+    return Merged(body=known.serialised(), noted=noted)
+
+
+def with_explicit_defaults(document: bytes, header: MessageHeader) -> bytes:
+    """A whole document of one record whose prices say what they took from their message's header.
+
+    Needed before blocks of messages with different defaults stand in one record. Raises RecordInvalid.
+    """
+    record = _Record.read(document, "the record")
+    for price in [node for node in record.product.iter("*") if _name(node) == "Price"]:
+        for name, default in (("CurrencyCode", header.default_currency), ("PriceType", header.default_price_type)):
+            if default and all(_name(child) != name for child in price):
+                tag = SHORT_TAGS[name] if _local(price) == SHORT_TAGS["Price"] else name
+                namespace = _namespace(price)
+                twin = price.makeelement(f"{{{namespace}}}{tag}" if namespace else tag)
+                twin.text = default
+                price.insert(0, twin)
+    return _spelled(record.root, record.encoding, declared=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,18 +107,19 @@ class _Record:
         """The bytes of the `Product`; namespaces declared around it are not repeated on it."""
         self.product.tail = None
         if self.product is self.root:
-            return self._spelled()
+            return _spelled(self.root, self.encoding)
         for node in list(self.root):
             if node is not self.product:
                 self.root.remove(node)
         self.root.text = None
         # The serialiser escapes ">" in attributes, so the first one ends the root's start tag.
-        document = self._spelled()
+        document = _spelled(self.root, self.encoding)
         return document[document.index(b">") + 1 : document.rindex(b"</")]
 
-    def _spelled(self) -> bytes:
-        spelled = etree.tostring(self.root, encoding=self.encoding, xml_declaration=False)
-        return spelled if isinstance(spelled, bytes) else spelled.encode(self.encoding)
+
+def _spelled(root: etree._Element, encoding: str, *, declared: bool = False) -> bytes:
+    spelled = etree.tostring(root, encoding=encoding, xml_declaration=declared)
+    return spelled if isinstance(spelled, bytes) else spelled.encode(encoding)
 
 
 class _Names:
@@ -181,6 +211,31 @@ def _identifiers(known: _Record, news: _Record, names: _Names) -> list[etree._El
     kept = [node for node in known.zero if _name(node) != _IDENTIFIER]
     place = places[0] if places else len(kept)
     return [*kept[:place], *adopted, *kept[place:]]
+
+
+def _new_identifiers(known: _Record, news: _Record) -> Iterator[Noted]:
+    """The identifiers sent are the current ones; others than the known are worth a look."""
+    before, after = (
+        {
+            tuple(sorted((_name(part), _text(part)) for part in node))
+            for node in record.zero
+            if _name(node) == _IDENTIFIER
+        }
+        for record in (known, news)
+    )
+    if after and before != after:
+        yield Noted(WarningKind.BLOCK_UPDATE, "the block update brings other identifiers than the known record had")
+
+
+def _replaced_markets(known: _Record, news: _Record) -> Iterator[Noted]:
+    """Without a reference on every market an update of one of them takes the others away, wanted or not."""
+    old, new = (record.blocks.get(Block.PRODUCT_SUPPLY, ()) for record in (known, news))
+    unnamed = sum(not _market(supply) for supply in (*old, *new))
+    if unnamed and len(old) > len(new) > 0:
+        says = (
+            f"{len(new)} ProductSupply took the place of all {len(old)} known ones: {unnamed} have no MarketReference"
+        )
+        yield Noted(WarningKind.BLOCK_UPDATE, says)
 
 
 def _market(supply: etree._Element) -> str:

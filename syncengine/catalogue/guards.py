@@ -200,6 +200,12 @@ def normalised_sent_at(text: str) -> str | None:
     return at.strftime("%Y%m%dT%H%M%S" if has_time else "%Y%m%d") + ("Z" if has_zone else "")
 
 
+def has_time(sent_at_text: str) -> bool:
+    """Whether a SentDateTime names more than a day."""
+    read = _read_sent_at(sent_at_text)
+    return read is not None and read[1]
+
+
 def is_older(sent_at_text: str | None, last_text: str | None) -> bool:
     """Whether a message was surely sent before the last one applied (guard `older-message`).
 

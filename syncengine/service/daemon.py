@@ -12,7 +12,7 @@ from syncengine.domain.ids import SourceName
 from syncengine.errors import GuardStopped, InputUnreadable, SourceFailed
 from syncengine.ports import Urgency
 from syncengine.service.engine import LONGEST_SLEEP, Engine
-from syncengine.service.intake import PassOptions
+from syncengine.service.work import PassOptions
 
 RETRY_FIRST = timedelta(seconds=15)
 RETRY_LONGEST = timedelta(minutes=30)

@@ -5,16 +5,27 @@ The command line calls it in its own process or, beside a daemon, through the co
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeVar
+from pathlib import Path
+from typing import Protocol, TypeVar
 
 import anyio
 
 from syncengine.catalogue.guards import GUARDS
 from syncengine.domain.delivery import Entry, EntryState
-from syncengine.domain.ids import CustomerId, EntryId, Format, OrderId, SourceName, is_valid_isbn, normalise_isbn
+from syncengine.domain.ids import (
+    CustomerId,
+    EntryId,
+    Format,
+    Isbn,
+    OrderId,
+    SourceName,
+    StreamName,
+    is_valid_isbn,
+    normalise_isbn,
+)
 from syncengine.domain.order import Order, OrderRequest, OrderState, Payment, PriceRule
 from syncengine.domain.passes import PassMode, PassReport, RecordOutcome
 from syncengine.domain.territory import Market
@@ -26,9 +37,11 @@ from syncengine.errors import (
     SyncEngineError,
     UsageInvalid,
 )
-from syncengine.ports import Distributor, OrderQuery, Quarantined, Transaction, Urgency
+from syncengine.onix.codelists import CodeLists, standard
+from syncengine.ports import Acknowledging, AsideKind, Distributor, OrderQuery, SetAside, Transaction, Urgency
 from syncengine.service.documents import (
     Document,
+    aside_document,
     change_document,
     entry_document,
     event_document,
@@ -36,16 +49,25 @@ from syncengine.service.documents import (
     order_document,
     parse_amount,
     parse_instant,
-    quarantined_document,
     required_amount,
 )
 from syncengine.service.engine import Engine, select_sources
-from syncengine.service.intake import PassOptions
 from syncengine.service.plan import plan_document
 from syncengine.service.register import Row
+from syncengine.service.titles import known_titles, title_documents
+from syncengine.service.work import PassOptions
 
 FileSources = Callable[[Sequence[str], PassMode], Distributor]
 """Builds the source `file` over the given paths."""
+
+
+class Acknowledgements(Protocol):
+    """Gives what opens the acknowledgements of passes, as files at or beside a path. Raises InputUnreadable."""
+
+    def __call__(
+        self, path: Path, passes: Collection[tuple[SourceName, StreamName]], *, dry_run: bool
+    ) -> Callable[[SourceName, StreamName], Acknowledging]: ...
+
 
 _E = TypeVar("_E", bound=StrEnum)
 
@@ -60,6 +82,7 @@ class Answer:
 
 _OPEN_ENTRIES = (EntryState.PENDING, EntryState.CLAIMED, EntryState.SENT, EntryState.UNKNOWN)
 _SHOWN = 10_000
+_RETRIED = (AsideKind.QUARANTINED, AsideKind.HELD)
 
 
 class _Passes:
@@ -73,10 +96,20 @@ class _Passes:
 class Desk:
     """Answers commands over a started engine."""
 
-    def __init__(self, engine: Engine, *, file_source: FileSources, order_defaults: tuple[PriceRule, Payment]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        file_source: FileSources,
+        acknowledgements: Acknowledgements,
+        order_defaults: tuple[PriceRule, Payment],
+        codes: CodeLists | None = None,
+    ) -> None:
         self.engine = engine
+        self._codes = codes or standard()
         self._store = engine.store
         self._file_source = file_source
+        self._acknowledgements = acknowledgements
         self._price_rule, self._payment = order_defaults
         self._commands: Mapping[str, Callable[[Document], Awaitable[Answer]]] = {
             "resync": self.resync,
@@ -89,11 +122,16 @@ class Desk:
             "orders_resolve": self.orders_resolve,
             "orders_link": self.orders_link,
             "offer": self.offer,
+            "title": self.title,
             "changes": self.changes,
             "parked_list": self.parked_list,
             "parked_show": self.parked_show,
             "parked_retry": self.parked_retry,
             "parked_drop": self.parked_drop,
+            "quarantine_list": self.quarantine_list,
+            "quarantine_show": self.quarantine_show,
+            "quarantine_retry": self.quarantine_retry,
+            "quarantine_drop": self.quarantine_drop,
             "pause": self.pause,
             "resume": self.resume,
             "settle": self.settle,
@@ -122,7 +160,9 @@ class Desk:
         settled_before = (await self._counts()).get("settled", 0)
         if paths := arguments.get("files"):
             engine_source = self.engine.add_source(self._file_source(paths, wanted or PassMode.DELTA))
-            options = replace(options, stage_deltas=True, stop_on_older=False, wanted=wanted or PassMode.DELTA)
+            options = replace(
+                options, stage_deltas=True, stop_on_older=False, by_hand=True, wanted=wanted or PassMode.DELTA
+            )
             sources = [engine_source]
         else:
             sources = select_sources(self.engine.configured, arguments.get("sources") or ())
@@ -130,6 +170,10 @@ class Desk:
                 raise UsageInvalid(
                     "no source to read: the settings name none", hint="add [sources.NAME], or name files with --file"
                 )
+        if path := arguments.get("acknowledge"):
+            read = [(source, stream) for source in sources for stream in self.engine.intakes[source].streams]
+            acknowledge = self._acknowledgements(Path(path), read, dry_run=options.dry_run)
+            options = replace(options, acknowledge=acknowledge)
         passes = _Passes()
         async with anyio.create_task_group() as tasks:
             for source in sources:
@@ -334,15 +378,20 @@ class Desk:
         async with self._store.transaction(Urgency.COMMAND) as tx:
             offers = await self.engine.dispatch.offers(tx, isbn, market, at, source)
         if not offers:
-            if not is_valid_isbn(isbn):
-                raise UsageInvalid(
-                    f"{isbn} is no ISBN: its check digit or its length is wrong", hint="look at the number again"
-                )
-            where = source or "any source"
-            raise UsageInvalid(
-                f"ISBN {isbn} is not known from {where}", hint="check the number, or run a pass first: run.py resync"
-            )
+            raise _unknown_isbn(isbn, source)
         return Answer(document={"offers": [offer_document(offer) for offer in offers]})
+
+    async def title(self, arguments: Document) -> Answer:
+        """All that a product page needs of an ISBN: facts, description, and the offers now."""
+        isbn = normalise_isbn(arguments["isbn"])
+        source = SourceName(arguments["source"]) if arguments.get("source") else None
+        if source is not None:
+            select_sources(self.engine.distributors, [source])
+        async with self._store.transaction(Urgency.COMMAND) as tx:
+            titles = await known_titles(tx, self.engine.distributors, isbn, source, self.engine.clock.now())
+        if not titles:
+            raise _unknown_isbn(isbn, source)
+        return Answer(document={"titles": title_documents(titles, self._codes.name)})
 
     async def changes(self, arguments: Document) -> Answer:
         """The change log after a sequence number."""
@@ -357,10 +406,10 @@ class Desk:
         del arguments
         async with self._store.transaction(Urgency.COMMAND) as tx:
             entries = await tx.outbox.parked()
-            records = await tx.records.quarantined()
+            records = await tx.records.aside(None, (AsideKind.QUARANTINED,))
         document = {
             "entries": [entry_document(entry) for entry in entries],
-            "records": [quarantined_document(row) for row in records],
+            "records": [aside_document(row) for row in records],
         }
         return Answer(document=document, exit_code=1 if entries or records else 0)
 
@@ -369,10 +418,7 @@ class Desk:
         name = str(arguments["id"])
         async with self._store.transaction(Urgency.COMMAND) as tx:
             if name.startswith("r"):
-                row = await self._quarantined(tx, name)
-                return Answer(
-                    document={"record": {**quarantined_document(row), "body": row.body.decode(errors="replace")}}
-                )
+                return Answer(document={"record": _whole_document(await self._aside(tx, name))})
             entry = await self._parked(tx, name)
             request = entry.request
             sent = request and {
@@ -399,9 +445,9 @@ class Desk:
         name = str(arguments["id"])
         async with self._store.transaction(Urgency.COMMAND) as tx:
             if name.startswith("r"):
-                row = await self._quarantined(tx, name)
-                await tx.records.drop_quarantined([row.id])
-                return Answer(document={"record": quarantined_document(row)})
+                row = await self._aside(tx, name)
+                await tx.records.drop_aside([row.id])
+                return Answer(document={"record": aside_document(row)})
             entry = await self._parked(tx, name)
             if entry.order_id is not None:
                 # Dropping it would forget that it may have taken effect.
@@ -418,11 +464,61 @@ class Desk:
             raise UsageInvalid(f"there is no parked call {name}", hint="parked list shows them")
         return entry
 
-    async def _quarantined(self, tx: Transaction, name: str) -> Quarantined:
-        for row in await tx.records.quarantined():
-            if name == f"r{row.id}":
-                return row
-        raise UsageInvalid(f"there is no quarantined record {name}", hint="parked list shows them")
+    async def _aside(self, tx: Transaction, name: str) -> SetAside:
+        number = name.removeprefix("r")
+        row = await tx.records.get_aside(int(number)) if number.isdigit() else None
+        if row is None:
+            raise UsageInvalid(f"there is no record {name} set aside", hint="quarantine list shows them")
+        return row
+
+    # --- records set aside --------------------------------------------------------------------------------------------------
+
+    async def quarantine_list(self, arguments: Document) -> Answer:
+        """Every record that is kept apart from the live ones, and why; those that cannot be read wait for a person."""
+        source = SourceName(arguments["source"]) if arguments.get("source") else None
+        kinds = tuple(AsideKind(kind) for kind in arguments.get("kinds") or AsideKind)
+        async with self._store.transaction(Urgency.COMMAND) as tx:
+            rows = await tx.records.aside(source, kinds)
+        waits = any(row.kind is AsideKind.QUARANTINED for row in rows)
+        return Answer(document={"records": [aside_document(row) for row in rows]}, exit_code=1 if waits else 0)
+
+    async def quarantine_show(self, arguments: Document) -> Answer:
+        """One of them with its bytes."""
+        async with self._store.transaction(Urgency.COMMAND) as tx:
+            return Answer(document={"record": _whole_document(await self._aside(tx, str(arguments["id"])))})
+
+    async def quarantine_drop(self, arguments: Document) -> Answer:
+        """Forget some of them."""
+        async with self._store.transaction(Urgency.COMMAND) as tx:
+            rows = [await self._aside(tx, name) for name in arguments["ids"]]
+            await tx.records.drop_aside([row.id for row in rows])
+        return Answer(document={"records": [aside_document(row) for row in rows]})
+
+    async def quarantine_retry(self, arguments: Document) -> Answer:
+        """Read quarantined records and held updates again, those named or all: what can be read now is applied."""
+        async with self._store.transaction(Urgency.COMMAND) as tx:
+            if names := arguments.get("ids"):
+                rows = [await self._aside(tx, name) for name in names]
+            else:
+                rows = list(await tx.records.aside(None, _RETRIED))
+        for row in rows:
+            if row.kind not in _RETRIED:
+                raise UsageInvalid(
+                    f"record r{row.id} is a {row.kind.value}: only quarantined and held ones are retried"
+                )
+        reports = [await self._retry(group) for group in _by_stream(rows)]
+        await self._decide()
+        quarantined = sum(report.outcomes[RecordOutcome.QUARANTINED] for report in reports)
+        document = {"passes": [report.as_document() for report in reports]}
+        return Answer(document=document, exit_code=1 if quarantined else 0)
+
+    async def _retry(self, rows: Sequence[SetAside]) -> PassReport:
+        intake = self.engine.intakes.get(rows[0].source)
+        if intake is None:
+            raise UsageInvalid(
+                f"the settings name no source {rows[0].source}", hint="its records can be dropped: quarantine drop"
+            )
+        return await intake.retry(rows)
 
     async def pause(self, arguments: Document) -> Answer:
         """Let the delivery of a source rest."""
@@ -458,7 +554,8 @@ class Desk:
         async with self._store.transaction(Urgency.COMMAND) as tx:
             sources = [await self._source_status(tx, name) for name in self.engine.configured]
             recent = await tx.passes.recent(10)
-            quarantined = await tx.records.count_quarantined()
+            counted = await tx.records.count_aside()
+            aside = {kind.value: counted.get(kind, 0) for kind in AsideKind}
             paused = dict(await tx.controls.paused())
             next_title = await tx.titles.next_at()
         counts, orders = await self._counts(), await self._order_counts()
@@ -469,11 +566,12 @@ class Desk:
             "passes": [{**report.as_document(), "ended_at": ended and ended.isoformat()} for report, ended in recent],
             "orders": orders,
             "delivery": counts,
-            "quarantined": quarantined,
+            "quarantined": aside[AsideKind.QUARANTINED.value],
+            "set_aside": aside,
             "paused": paused,
             "next_title_due_at": next_title and next_title.isoformat(),
         }
-        waits = counts.get("parked", 0) or orders[OrderState.ATTENTION.value] or quarantined
+        waits = counts.get("parked", 0) or orders[OrderState.ATTENTION.value] or document["quarantined"]
         return Answer(document=document, exit_code=1 if waits else 0)
 
     async def _source_status(self, tx: Transaction, name: SourceName) -> Document:
@@ -524,6 +622,29 @@ class Desk:
         async with self._store.transaction(Urgency.COMMAND) as tx:
             counts = await tx.orders.counts()
         return {state.value: counts.get(state, 0) for state in OrderState}
+
+
+def _unknown_isbn(isbn: Isbn, source: SourceName | None) -> UsageInvalid:
+    if not is_valid_isbn(isbn):
+        return UsageInvalid(
+            f"{isbn} is no ISBN: its check digit or its length is wrong", hint="look at the number again"
+        )
+    where = source or "any source"
+    return UsageInvalid(
+        f"ISBN {isbn} is not known from {where}", hint="check the number, or run a pass first: run.py resync"
+    )
+
+
+def _whole_document(row: SetAside) -> Document:
+    return {**aside_document(row), "body": row.body.decode(errors="replace")}
+
+
+def _by_stream(rows: Sequence[SetAside]) -> list[list[SetAside]]:
+    """Rows of one source and stream together, the oldest first."""
+    groups: dict[tuple[SourceName, StreamName], list[SetAside]] = {}
+    for row in rows:
+        groups.setdefault((row.source, row.stream), []).append(row)
+    return list(groups.values())
 
 
 def _choice(kind: type[_E], text: str | None, default: _E, name: str) -> _E:

@@ -11,7 +11,7 @@ from syncengine.domain.delivery import Entry
 from syncengine.domain.offer import Offer
 from syncengine.domain.order import Order, OrderEvent
 from syncengine.errors import UsageInvalid
-from syncengine.ports import Quarantined
+from syncengine.ports import SetAside
 
 Document = dict[str, Any]
 
@@ -137,10 +137,11 @@ def event_document(event: OrderEvent) -> Document:
     }
 
 
-def quarantined_document(row: Quarantined) -> Document:
+def aside_document(row: SetAside) -> Document:
     """A frame that was set aside, without its bytes."""
     return {
         "id": f"r{row.id}",
+        "kind": row.kind.value,
         "source": row.source,
         "part": row.part,
         "record_reference": row.reference,

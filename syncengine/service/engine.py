@@ -18,10 +18,11 @@ from syncengine.domain.passes import PassMode, PassReport
 from syncengine.errors import FullPassNeeded, SourceFailed, SourceRefused, SourceUnreachable, UsageInvalid
 from syncengine.ports import Clock, Distributor, Pace, Store, Transaction, Urgency
 from syncengine.service.dispatch import Dispatch
-from syncengine.service.intake import Intake, PassOptions
+from syncengine.service.intake import Intake
 from syncengine.service.parsers import Parsers
 from syncengine.service.progress import Progress, Unwatched
 from syncengine.service.register import Register
+from syncengine.service.work import PassOptions
 from syncengine.settings import GuardSettings, OrderSettings
 
 LONGEST_SLEEP = 30.0

@@ -4,121 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import structlog
 
-from syncengine.catalogue.guards import GUARDS, Tallies, is_older, judge, normalised_sent_at, tally
-from syncengine.domain.frame import Frame, FrameIndex, MessageHeader
+from syncengine.catalogue.guards import GUARDS, Tallies, judge, tally
+from syncengine.domain.frame import Context, Frame, FrameIndex
 from syncengine.domain.ids import PassId, RecordId, RecordReference, SourceName, StreamName, TitleKey
-from syncengine.domain.passes import PassMode, PassReport, RecordOutcome
-from syncengine.domain.title import Remembered
-from syncengine.errors import FeedTorn, GuardStopped, InputUnreadable, NotOnix, SourceFailed
+from syncengine.domain.message import MessageMark
+from syncengine.domain.passes import Noted, PassMode, PassReport, RecordOutcome, WarningKind
+from syncengine.errors import FeedTorn, GuardStopped, InputUnreadable, NotOnix, SourceFailed, UsageInvalid
+from syncengine.onix.fingerprint import fingerprint, seed_for, vocabulary_seed
 from syncengine.onix.framing import FramedBatch, Framer
 from syncengine.ports import (
+    AsideKind,
     Clock,
     Distributor,
     Part,
+    PartialUpdates,
     PassEnd,
     PassPlan,
     PassState,
-    Quarantined,
     RecordStatus,
-    RecordWrite,
+    SetAside,
     Store,
     Transaction,
     Urgency,
 )
-from syncengine.service.batch import Setting, Verdict, gone, judge_batch
+from syncengine.service.applying import Applier
+from syncengine.service.batch import gone, judge_batch, with_derived_references
 from syncengine.service.parsers import Parsers
+from syncengine.service.placing import mark_of, passes_over
 from syncengine.service.progress import Progress, Unwatched
+from syncengine.service.verdict import Setting, Verdict
+from syncengine.service.work import Batch, PassOptions, Work
 from syncengine.settings import GuardSettings
-
-BATCH_RECORDS = 1000
-BATCH_BYTES = 8 << 20
-"""Frames are looked up, parsed and committed in batches of at most so many records or bytes."""
-
-BATCH_UNCHANGED = 50_000
-"""Records that need no look are accounted for in batches of so many."""
 
 APPLY_RECORDS = 500
 """Staged records are applied in transactions of so many, so that delivery never waits long."""
 
-WARNINGS_KEPT = 100
-
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassOptions:
-    """How a pass is to be run.
-
-    `allow` names guards that are let through this once, `dry_run` commits nothing, `stage_deltas` keeps a delta apart too until
-    it is judged as a whole (files), `stop_on_older` makes a message older than the last applied a guard's matter instead of a
-    warning.
-    """
-
-    wanted: PassMode | None = None
-    allow: Collection[str] = ()
-    dry_run: bool = False
-    stage_deltas: bool = False
-    stop_on_older: bool = True
-
-
-@dataclass(slots=True, kw_only=True)
-class _Work:
-    """What one pass carries from batch to batch."""
-
-    state: PassState
-    report: PassReport
-    tallies: Tallies
-    options: PassOptions
-    started: float
-    index: FrameIndex
-    quarantined: Mapping[RecordReference, RecordId | None]
-    last_message: dict[str, str]
-    """Per sender, the newest message so far; `stood` is what it was when the pass began."""
-    stood: Mapping[str, str]
-    last_full_records: int | None
-    resumed: bool
-    kept: tuple[PassReport, Mapping[str, int]]
-    """The account as it was last committed with the records it tells of."""
-    seen: set[RecordId] = field(default_factory=set)
-    """Of a dry run, which leaves no marks in the store."""
-    unreadable: bool = False
-    """A frame's reference could not be read: nothing may vanish."""
-    defective: bool = False
-    """A message had a defect outside of its records: the pass is not complete, and nothing may vanish."""
-    torn: bool = False
-    """A message ended before its end: reading may not go on behind it."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Batch:
-    """Frames of one part that wait for their comparison."""
-
-    part: Part
-    framer: Framer
-    gathered: FramedBatch
-    size: int = 0
-    checked: bool = False
-    duplicates: int = 0
-    emitted_before: set[RecordReference] = field(default_factory=set)
-    """References that were compared in an earlier batch of the part and stand in it again."""
-
-    def take(self, more: FramedBatch) -> None:
-        self.gathered.frames.extend(more.frames)
-        self.gathered.unchanged.extend(more.unchanged)
-        self.size += sum(len(frame.body) for frame in more.frames)
-
-    @property
-    def is_full(self) -> bool:
-        gathered = self.gathered
-        return (
-            len(gathered.frames) >= BATCH_RECORDS
-            or self.size >= BATCH_BYTES
-            or len(gathered.unchanged) >= BATCH_UNCHANGED
-        )
 
 
 class Intake:
@@ -135,11 +60,17 @@ class Intake:
     ) -> None:
         self._source = distributor.source
         self._rules = distributor.rules
+        self._applier = Applier(self._source.name, self._source.streams, distributor.rules, clock)
         self._store = store
         self._clock = clock
         self._parsers = parsers
         self._guards = guards
         self._progress = progress or Unwatched()
+
+    @property
+    def _seed(self) -> int:
+        """Of fingerprints: another store or other code lists make another."""
+        return vocabulary_seed(self._store.identity.seed, self._parsers.codes.version)
 
     @property
     def name(self) -> SourceName:
@@ -169,12 +100,14 @@ class Intake:
             end = await self._read(work, plan, cursor)
             await self._conclude(work, end)
         except (SourceFailed, GuardStopped, InputUnreadable) as error:
-            _warn(work.report, str(error))
+            work.report.warn(Noted(WarningKind.BROKEN_OFF, str(error)))
             raise
         finally:
             work.report.seconds = self._clock.monotonic() - work.started
             if not work.report.complete and not options.dry_run:
                 await self._keep_account(work)
+            if work.acknowledging is not None:
+                work.acknowledging.conclude(work.report)
         return work.report
 
     async def refresh(self, key: TitleKey) -> PassReport | None:
@@ -183,10 +116,7 @@ class Intake:
         report = None
         if part is not None:
             stream = self._source.streams[0]
-            async with self._store.transaction(Urgency.TRADE) as tx:
-                state = await tx.passes.begin(self.name, stream, PassMode.SINGLE, staged=False, at=self._clock.now())
-                options = PassOptions(stop_on_older=False, allow=GUARDS)
-                work = await self._begin_work(tx, state, options)
+            state, work = await self._begin_single(stream)
             await self._read_part(replace(part, cursor=None), work)
             report = work.report
             report.complete = not work.defective
@@ -197,9 +127,44 @@ class Intake:
             await tx.titles.mark_due([key])
         return report
 
+    async def _begin_single(self, stream: StreamName) -> tuple[PassState, Work]:
+        async with self._store.transaction(Urgency.TRADE) as tx:
+            state = await tx.passes.begin(self.name, stream, PassMode.SINGLE, staged=False, at=self._clock.now())
+            return state, await self._begin_work(tx, state, PassOptions(stop_on_older=False, allow=GUARDS))
+
+    async def retry(self, rows: Sequence[SetAside]) -> PassReport:
+        """Read quarantined frames and held updates of one stream again: what can be read now is applied, the rest stays aside.
+
+        Raises UsageInvalid for frames that were kept without what they stood in.
+        """
+        settings = [self._setting(row.part, _context_of(row), row.mark, rows[0].stream) for row in rows]
+        state, work = await self._begin_single(rows[0].stream)
+        for row, setting in zip(rows, settings, strict=True):
+            frames, _ = await with_derived_references([self._frame_of(row, setting.context)], setting, self._parsers)
+            [verdict] = await self._judge_frames(frames, setting, work)
+            self._account(verdict, row.part, (), work)
+            await self._commit([verdict], (), work, cursor=None)
+            if verdict.set_aside is None:
+                async with self._store.transaction(Urgency.TRADE) as tx:
+                    await tx.records.drop_aside([row.id])
+        work.report.complete = True
+        async with self._store.transaction(Urgency.TRADE) as tx:
+            await tx.passes.finish(state, work.report, cursor=None, at=self._clock.now())
+        return work.report
+
+    def _frame_of(self, row: SetAside, context: Context) -> Frame:
+        seed = seed_for(self._seed, context)
+        return Frame(
+            reference=row.reference,
+            body=row.body,
+            fingerprint=fingerprint(row.body, seed),
+            offset=row.offset,
+            line=row.line,
+        )
+
     # --- opening ------------------------------------------------------------------------------------------------------------
 
-    async def _open(self, stream: StreamName, options: PassOptions) -> tuple[_Work, PassPlan, bytes | None]:
+    async def _open(self, stream: StreamName, options: PassOptions) -> tuple[Work, PassPlan, bytes | None]:
         async with self._store.transaction(Urgency.INTAKE) as tx:
             stands = await tx.passes.stream(self.name, stream)
             plan = self._source.plan(stream, stands.cursor, options.wanted, self._clock.now())
@@ -229,32 +194,35 @@ class Intake:
             report=report,
         )
 
-    async def _begin_again(self, work: _Work) -> None:
+    async def _begin_again(self, work: Work) -> None:
         """The interrupted pass could not be gone on with: account, staged records and seen marks start from nothing."""
         async with self._store.transaction(Urgency.INTAKE) as tx:
             old = work.state
             state = await tx.passes.begin(self.name, old.stream, old.mode, staged=old.staged, at=self._clock.now())
-            fresh = await self._begin_work(tx, state, work.options)
+            fresh = await self._begin_work(tx, state, replace(work.options, acknowledge=None))
         work.report.restart()
         work.state, work.tallies, work.kept = fresh.state, fresh.tallies, (deepcopy(work.report), {})
         work.unreadable = work.defective = work.resumed = False
 
     async def _begin_work(
         self, tx: Transaction, state: PassState, options: PassOptions, *, resumed: bool = False
-    ) -> _Work:
+    ) -> Work:
         stands = await tx.passes.stream(self.name, state.stream)
         tallies = Tallies.from_mapping(state.tallies)
         if not state.tallies:
             tallies.known = await tx.records.live_count(self.name)
         predicts = tallies.known > 0 and (state.mode is PassMode.FULL or options.stage_deltas)
-        return _Work(
+        return Work(
             state=state,
             report=state.report,
             tallies=tallies,
             options=options,
             started=self._clock.monotonic(),
             index=await tx.records.index(self.name) if predicts else FrameIndex(),
-            quarantined=await tx.records.quarantined_references(self.name),
+            quarantined=dict(await tx.records.quarantined_references(self.name)),
+            held=set(await tx.records.held_references(self.name)),
+            staged=dict(await tx.passes.staged_ids(state)) if state.staged else {},
+            acknowledging=options.acknowledge(self.name, state.stream) if options.acknowledge else None,
             last_message=dict(stands.last_message),
             stood=dict(stands.last_message),
             resumed=resumed,
@@ -266,7 +234,7 @@ class Intake:
 
     # --- reading ------------------------------------------------------------------------------------------------------------
 
-    async def _read(self, work: _Work, plan: PassPlan, cursor: bytes | None) -> PassEnd:
+    async def _read(self, work: Work, plan: PassPlan, cursor: bytes | None) -> PassEnd:
         """Every part to its end; returns what ended the pass."""
         parts = self._source.read(work.state.stream, plan, cursor)
         try:
@@ -281,30 +249,16 @@ class Intake:
                 await aclose()
         raise SourceFailed(f"{self.name}: the source stopped without saying that it came to its end")
 
-    async def _read_part(self, part: Part, work: _Work) -> None:
-        framer = Framer(seed=self._store.identity.seed, index=work.index)
-        batch = _Batch(part=part, framer=framer, gathered=FramedBatch(frames=[], unchanged=[]))
-        is_torn = False
-        try:
-            async for chunk in part.chunks:
-                work.report.bytes += len(chunk)
-                batch.take(framer.feed(chunk))
-                self._progress.reading(self.name, part.name, bytes_read=work.report.bytes, records=work.report.records)
-                if batch.is_full:
-                    await self._flush(batch, work, cursor=None)
-        except FeedTorn as error:
-            is_torn = True
-            _warn(work.report, f"{part.name}: {error}")
-        except NotOnix as error:
-            raise NotOnix(f"{part.name}: {error}", hint=error.hint) from error
-        try:
-            batch.take(framer.close())
-        except NotOnix as error:
-            if not is_torn:
-                raise NotOnix(f"{part.name}: {error}", hint=error.hint) from error
+    async def _read_part(self, part: Part, work: Work) -> None:
+        framer = Framer(seed=self._seed, index=work.index)
+        batch = Batch(part=part, framer=framer, gathered=FramedBatch(frames=[], unchanged=[]))
+        is_torn = await self._read_chunks(batch, work)
+        if batch.is_skipped:
+            await self._commit((), (), work, cursor=part.cursor)
+            return
         is_torn = is_torn or not framer.complete
-        for says in (*framer.warnings, *framer.defects):
-            _warn(work.report, f"{part.name}: {says}")
+        for noted in (*framer.warnings, *framer.defects):
+            work.report.warn(Noted(noted.kind, f"{part.name}: {noted.says}"))
         if is_torn and part.cursor is not None:
             await self._flush(batch, work, cursor=None)
             raise FeedTorn(
@@ -315,58 +269,141 @@ class Intake:
         work.defective = work.defective or is_torn or bool(framer.defects)
         await self._flush(batch, work, cursor=part.cursor)
 
-    async def _flush(self, batch: _Batch, work: _Work, *, cursor: bytes | None) -> None:
+    async def _read_chunks(self, batch: Batch, work: Work) -> bool:
+        """Frame the message and flush full batches; whether it broke off. A message that is not to be applied is read no further."""
+        part, framer = batch.part, batch.framer
+        is_torn = False
+        try:
+            async for chunk in part.chunks:
+                work.report.bytes += len(chunk)
+                batch.take(framer.feed(chunk))
+                self._progress.reading(self.name, part.name, bytes_read=work.report.bytes, records=work.report.records)
+                if self._is_passed_over(batch, work):
+                    return False
+                if batch.is_full:
+                    await self._flush(batch, work, cursor=None)
+        except FeedTorn as error:
+            is_torn = True
+            work.report.warn(Noted(WarningKind.TRUNCATED, f"{part.name}: {error}"))
+        except NotOnix as error:
+            raise NotOnix(f"{part.name}: {error}", hint=error.hint) from error
+        try:
+            batch.take(framer.close())
+        except NotOnix as error:
+            if not is_torn:
+                raise NotOnix(f"{part.name}: {error}", hint=error.hint) from error
+        self._is_passed_over(batch, work)
+        return is_torn
+
+    def _is_passed_over(self, batch: Batch, work: Work) -> bool:
+        """Whether the message's place forbids to apply it; settled as soon as its header has come."""
+        context = batch.framer.context
+        if context is not None and batch.mark is None:
+            batch.mark = mark_of(context.header)
+            if work.acknowledging is not None:
+                work.acknowledging.message(batch.part.name, context.header)
+            batch.is_skipped = passes_over(self._source.conventions.message_order, batch, context.header, work)
+        return batch.is_skipped
+
+    # --- comparing ----------------------------------------------------------------------------------------------------------
+
+    async def _flush(self, batch: Batch, work: Work, *, cursor: bytes | None) -> None:
         """Compare what was gathered and commit it, with the cursor where it is the last of its part."""
         gathered, batch.gathered, batch.size = batch.gathered, FramedBatch(frames=[], unchanged=[]), 0
         context = batch.framer.context
         if context is None:
             return
-        if not batch.checked:
-            batch.checked = True
-            self._check_order(context.header, batch.part, work)
-        frames = _drop_superseded(gathered, batch, work)
-        setting = Setting(
-            source=self.name,
-            stream=work.state.stream,
-            part=batch.part.name,
-            context=context,
-            rules=self._rules,
-            partial_updates=self._source.partial_updates,
-            at=self._clock.now(),
-        )
-        async with self._store.transaction(Urgency.INTAKE) as tx:
-            known = await tx.records.known(self.name, [frame.reference for frame in frames if frame.reference])
-        verdicts = await judge_batch(frames, known, setting, self._parsers)
-        for verdict in verdicts:
-            self._account(verdict, batch, work)
+        setting = self._setting(batch.part.name, context, batch.mark or MessageMark(), work.state.stream)
+        first, again = self._rounds(gathered, batch, work)
+        first, replaced = await with_derived_references(first, setting, self._parsers)
+        work.report.count(RecordOutcome.DUPLICATES, replaced)
+        await self._unstage_unchanged(gathered, work)
         work.report.count(RecordOutcome.UNCHANGED, len(gathered.unchanged))
         work.tallies.records += len(gathered.unchanged)
-        seen = [found.record_id for found in gathered.unchanged] + [
-            v.record_id for v in verdicts if v.record_id is not None
-        ]
-        await self._commit(verdicts, seen, work, cursor=cursor)
+        seen = [found.record_id for found in gathered.unchanged]
+        await self._settle(first, seen, setting, batch, work, cursor=None if again else cursor)
+        if again:
+            await self._settle(again, [], setting, batch, work, cursor=cursor)
 
-    def _check_order(self, header: MessageHeader, part: Part, work: _Work) -> None:
-        """A message older than the last applied of its sender would take newer facts back (reference/onix.md 2.8)."""
-        sent_at = header.sent_at_text
-        sender = header.sender or ""
-        last = work.stood.get(sender)
-        if sent_at and last and is_older(sent_at, last):
-            says = f"{part.name}: sent {sent_at}, older than the last message applied ({last})"
-            if work.options.stop_on_older and "older-message" not in work.options.allow:
-                raise GuardStopped("older-message", says)
-            _warn(work.report, says)
-        newest = work.last_message.get(sender)
-        # The first message of a pass counts even where it is older and was let through; then the newest of the pass.
-        if newest != last and is_older(sent_at, newest):
-            return
-        if sent_at and (normalised := normalised_sent_at(sent_at)):
-            work.last_message[sender] = normalised
+    def _rounds(self, gathered: FramedBatch, batch: Batch, work: Work) -> tuple[list[Frame], list[Frame]]:
+        """Of frames that share a reference only the last counts, and the others are duplicates.
 
-    def _account(self, verdict: Verdict, batch: _Batch, work: _Work) -> None:
+        Where updates are merged, the last may be one that needs the first: then it is compared once that has been applied.
+        """
+        last = {frame.reference: frame for frame in gathered.frames if frame.repeated}
+        others = [frame for frame in gathered.frames if last.get(frame.reference, frame) is not frame]
+        doubled = {frame.reference for frame in others}
+        _note_repeated(last, doubled, batch, work)
+        if self._source.conventions.partial_updates is PartialUpdates.MERGE:
+            batch.emitted_before.update(reference for reference in doubled if reference)
+            again = [frame for reference, frame in last.items() if reference in doubled]
+            return [frame for frame in gathered.frames if frame not in again], again
+        work.report.count(RecordOutcome.DUPLICATES, len(others))
+        return [frame for frame in gathered.frames if last.get(frame.reference, frame) is frame], []
+
+    async def _settle(
+        self,
+        frames: Sequence[Frame],
+        seen: Sequence[RecordId],
+        setting: Setting,
+        batch: Batch,
+        work: Work,
+        *,
+        cursor: bytes | None,
+    ) -> None:
+        verdicts = await self._judge_frames(frames, setting, work)
+        for verdict in verdicts:
+            self._account(verdict, batch.part.name, batch.emitted_before, work)
+        present = [verdict.record_id for verdict in verdicts if verdict.record_id is not None]
+        await self._commit(verdicts, [*seen, *present], work, cursor=cursor)
+
+    def _setting(self, part: str, context: Context, mark: MessageMark, stream: StreamName) -> Setting:
+        return Setting(
+            source=self.name,
+            stream=stream,
+            part=part,
+            context=context,
+            mark=mark,
+            rules=self._rules,
+            conventions=self._source.conventions,
+            codes=self._parsers.codes,
+            at=self._clock.now(),
+        )
+
+    async def _judge_frames(self, frames: Sequence[Frame], setting: Setting, work: Work) -> list[Verdict]:
+        """Look up what is known, what the pass has staged and what waits for a base, then judge."""
+        references = [frame.reference for frame in frames if frame.reference]
+        waiting = [reference for reference in references if reference in work.held]
+        async with self._store.transaction(Urgency.INTAKE) as tx:
+            known = await tx.records.known(self.name, references)
+            held = await tx.records.held(self.name, waiting) if waiting else {}
+            staged = await tx.passes.staged_of(work.state, references) if work.state.staged else {}
+        verdicts = await judge_batch(frames, known, replace(setting, held=held, staged=staged), self._parsers)
+        work.held.update(v.frame.reference for v in verdicts if v.outcome is RecordOutcome.HELD and v.frame.reference)
+        return await self._with_rekeyed(verdicts)
+
+    async def _with_rekeyed(self, verdicts: list[Verdict]) -> list[Verdict]:
+        """Tell where a record that is new to a title finds it under another reference (reference/onix.md 2.3)."""
+        arrived = {v.write.key for v in verdicts if v.write and v.write.key and v.write.key != v.write.previous_key}
+        if not arrived:
+            return verdicts
+        async with self._store.transaction(Urgency.INTAKE) as tx:
+            live = await tx.records.references(self.name, arrived)
+        bearers: dict[TitleKey, set[RecordReference]] = {key: set(references) for key, references in live.items()}
+        return [_told_rekeyed(verdict, bearers) for verdict in verdicts]
+
+    async def _unstage_unchanged(self, gathered: FramedBatch, work: Work) -> None:
+        """A record that stands again as it is stored takes back what an earlier message of the pass has staged of it."""
+        stale = [work.staged.pop(found.record_id) for found in gathered.unchanged if found.record_id in work.staged]
+        if stale and not work.options.dry_run:
+            async with self._store.transaction(Urgency.INTAKE) as tx:
+                await tx.passes.unstage(work.state, stale)
+
+    @staticmethod
+    def _account(verdict: Verdict, part: str, emitted_before: Collection[RecordReference], work: Work) -> None:
         outcome = verdict.outcome
         reference = verdict.frame.reference
-        if outcome in {RecordOutcome.UNCHANGED, RecordOutcome.TOUCHED} and reference in batch.emitted_before:
+        if outcome in {RecordOutcome.UNCHANGED, RecordOutcome.TOUCHED} and reference in emitted_before:
             outcome = RecordOutcome.DUPLICATES
         work.report.count(outcome)
         tally(work.tallies, verdict.old, verdict.new, verdict.outcome)
@@ -374,13 +411,17 @@ class Intake:
         if outcome is RecordOutcome.CHANGED:
             for name in {change.field for change in verdict.fields}:
                 work.report.changes[name] = work.report.changes.get(name, 0) + 1
-        for says in verdict.warnings:
-            _warn(work.report, f"{batch.part.name} line {verdict.frame.line}: {reference or 'a record'}: {says}")
+        where = f"{part} line {verdict.frame.line}: {reference or 'a record'}"
+        for noted in verdict.noted:
+            work.report.warn(Noted(noted.kind, f"{where}: {noted.says}"))
+        if work.acknowledging is not None and (verdict.noted or verdict.set_aside):
+            identifiers = verdict.new.identifiers if verdict.new else ()
+            work.acknowledging.record(reference, identifiers, outcome, verdict.noted)
 
     # --- committing ---------------------------------------------------------------------------------------------------------
 
     async def _commit(
-        self, verdicts: Sequence[Verdict], seen: Sequence[RecordId], work: _Work, *, cursor: bytes | None
+        self, verdicts: Sequence[Verdict], seen: Sequence[RecordId], work: Work, *, cursor: bytes | None
     ) -> None:
         """One transaction: records or staged records, quarantine, seen marks, account and cursor."""
         if not work.state.staged:
@@ -389,77 +430,25 @@ class Intake:
             work.seen.update(seen)
             return
         writes = [verdict.write for verdict in verdicts if verdict.write]
-        aside = [verdict for verdict in verdicts if verdict.set_aside]
         async with self._store.transaction(Urgency.INTAKE) as tx:
             if work.state.staged:
-                await self._stage(tx, verdicts, writes, work)
+                await self._applier.stage(tx, verdicts, writes, work)
             else:
-                await self._apply(tx, work.state, writes)
+                await self._applier.apply(tx, work.state, writes)
             if work.state.mode is PassMode.SINGLE:
-                await self._supersede(tx, verdicts)
-            await tx.records.quarantine(_rows(aside, RecordOutcome.QUARANTINED))
-            await tx.records.hold(_rows(aside, RecordOutcome.HELD))
-            await self._clear_quarantine(tx, verdicts, seen, work)
+                await self._applier.supersede(tx, verdicts)
+            await self._applier.set_aside(tx, verdicts, work)
+            await self._applier.clear_quarantine(tx, verdicts, seen, work)
             if work.state.mode is PassMode.FULL and self._source.is_snapshot(work.state.stream):
                 await tx.passes.see(work.state, seen)
-            message = work.last_message if cursor is not None else None
-            await tx.passes.progress(work.state, work.report, _saved(work), cursor=cursor, message=message)
-        work.kept = (deepcopy(work.report), _saved(work))
-
-    async def _stage(
-        self, tx: Transaction, verdicts: Sequence[Verdict], writes: Sequence[RecordWrite], work: _Work
-    ) -> None:
-        """Later frames of a reference replace earlier ones, also where they say that nothing changed after all."""
-        same = [v.frame.reference for v in verdicts if v.write is None and v.frame.reference]
-        if same:
-            await tx.passes.unstage(work.state, same)
-        await tx.passes.stage(work.state, writes)
-
-    async def _supersede(self, tx: Transaction, verdicts: Sequence[Verdict]) -> None:
-        """What a pass has staged of a title is older than the title read again by itself; what it reads from now on is newer."""
-        told = [v.frame.reference for v in verdicts if v.write or v.outcome is RecordOutcome.UNCHANGED]
-        for stream in self.streams:
-            if crawl := await tx.passes.unfinished(self.name, stream):
-                await tx.passes.unstage(crawl, [reference for reference in told if reference])
-
-    async def _clear_quarantine(
-        self, tx: Transaction, verdicts: Sequence[Verdict], seen: Sequence[RecordId], work: _Work
-    ) -> None:
-        """A frame that could be read clears an older quarantine of its reference."""
-        if not work.quarantined:
-            return
-        good = {v.frame.reference for v in verdicts if v.outcome is not RecordOutcome.QUARANTINED}
-        bad = {v.frame.reference for v in verdicts if v.outcome is RecordOutcome.QUARANTINED}
-        present = set(seen)
-        cleared = [
-            reference
-            for reference, record_id in work.quarantined.items()
-            if reference in good or (record_id in present and reference not in bad)
-        ]
-        await tx.records.clear_quarantine(self.name, cleared)
-
-    async def _apply(self, tx: Transaction, state: PassState, writes: Sequence[RecordWrite]) -> None:
-        """Write records, and what is to be remembered of the titles they belong or belonged to."""
-        if not writes:
-            return
-        known = await tx.records.known(self.name, [write.reference for write in writes])
-        keys = {key for write in writes for key in (write.key, write.previous_key) if key}
-        memories = dict(await tx.titles.remembered(keys))
-        before = dict(memories)
-        for write in writes:
-            old = known.get(write.reference)
-            was = old.product if old and old.status is RecordStatus.LIVE else None
-            new = write.product if write.status is RecordStatus.LIVE else None
-            if write.key is not None and (was or new):
-                memories[write.key] = self._rules.remember(memories.get(write.key, Remembered()), was, new)
-        await tx.titles.remember(
-            {key: memory for key, memory in memories.items() if memory != before.get(key, Remembered())}
-        )
-        await tx.records.write(state, writes, self._clock.now())
+            # What is only staged may still be given up; its message is then to be read again.
+            message = work.last_message if cursor is not None and not work.state.staged else None
+            await tx.passes.progress(work.state, work.report, work.marks, cursor=cursor, message=message)
+        work.kept = (deepcopy(work.report), work.marks)
 
     # --- the end ------------------------------------------------------------------------------------------------------------
 
-    async def _conclude(self, work: _Work, end: PassEnd) -> None:
+    async def _conclude(self, work: Work, end: PassEnd) -> None:
         """Judge the whole, apply what was staged, let vanish what a complete snapshot lacks, close the pass."""
         state = work.state
         gone_ids = await self._gone(work)
@@ -472,22 +461,24 @@ class Intake:
         cursor = None if work.torn else end.cursor
         async with self._store.transaction(Urgency.INTAKE) as tx:
             await tx.passes.progress(
-                state, work.report, _saved(work), cursor=cursor, message=work.last_message, applying=True
+                state, work.report, work.marks, cursor=cursor, message=work.last_message, applying=True
             )
         await self._apply_to_the_end(work, gone_ids, cursor)
 
-    async def _apply_to_the_end(self, work: _Work, gone_ids: Sequence[RecordId], cursor: bytes | None) -> None:
+    async def _apply_to_the_end(self, work: Work, gone_ids: Sequence[RecordId], cursor: bytes | None) -> None:
         """From the judgement on: what was staged, what vanished, the end of the pass."""
         await self._apply_staged(work)
         await self._vanish(work, gone_ids)
         async with self._store.transaction(Urgency.INTAKE) as tx:
             work.report.seconds = self._clock.monotonic() - work.started
             is_first = work.report.complete and not await tx.passes.has_completed(self.name)
+            tests = await tx.records.aside(self.name, (AsideKind.TEST,))
+            await tx.records.drop_aside([row.id for row in tests if row.at < work.report.started_at])
             await tx.passes.finish(work.state, work.report, cursor=cursor, at=self._clock.now())
             if is_first:
                 await tx.titles.mark_source_due(self.name)
 
-    async def _gone(self, work: _Work) -> Sequence[RecordId]:
+    async def _gone(self, work: Work) -> Sequence[RecordId]:
         """The records that a complete pass of a snapshot lacks."""
         if not self._may_vanish(work):
             return ()
@@ -496,32 +487,32 @@ class Intake:
         async with self._store.transaction(Urgency.INTAKE) as tx:
             return await tx.records.not_seen(work.state, await tx.passes.seen(work.state))
 
-    def _may_vanish(self, work: _Work) -> bool:
+    def _may_vanish(self, work: Work) -> bool:
         """Absence means something only in a complete pass of a snapshot in which every reference could be read."""
         state = work.state
         is_snapshot = state.mode is PassMode.FULL and self._source.is_snapshot(state.stream)
         return is_snapshot and not (work.defective or work.unreadable)
 
-    async def _apply_staged(self, work: _Work) -> None:
+    async def _apply_staged(self, work: Work) -> None:
         applied = 0
         while work.state.staged:
             async with self._store.transaction(Urgency.INTAKE) as tx:
                 writes = await tx.passes.staged(work.state, APPLY_RECORDS)
                 if not writes:
                     break
-                await self._apply(tx, work.state, writes)
+                await self._applier.apply(tx, work.state, writes)
                 await tx.passes.unstage(work.state, [write.reference for write in writes])
             applied += len(writes)
             self._progress.applying(self.name, applied=applied, total=work.report.records)
 
-    async def _vanish(self, work: _Work, ids: Sequence[RecordId]) -> None:
+    async def _vanish(self, work: Work, ids: Sequence[RecordId]) -> None:
         for start in range(0, len(ids), APPLY_RECORDS):
             async with self._store.transaction(Urgency.INTAKE) as tx:
                 found = await tx.records.by_id(ids[start : start + APPLY_RECORDS])
                 # What was read again by itself since has not vanished.
                 old = [record for record in found if record.pass_id < work.state.id]
                 now = self._clock.now()
-                await self._apply(
+                await self._applier.apply(
                     tx, work.state, [gone(record, RecordStatus.VANISHED, self.name, now) for record in old]
                 )
 
@@ -535,7 +526,7 @@ class Intake:
         log.info("applying what an interrupted pass had staged", source=self.name, stream=stream)
         await self._apply_to_the_end(work, await self._gone(work), None)
 
-    def _judge(self, work: _Work, *, complete_full: bool = False) -> None:
+    def _judge(self, work: Work, *, complete_full: bool = False) -> None:
         passed = judge(
             work.tallies,
             self._guards,
@@ -545,43 +536,55 @@ class Intake:
         )
         for says in passed:
             if says not in work.report.warnings:
-                _warn(work.report, says)
+                work.report.warn(Noted(WarningKind.GUARD, says))
                 log.warning("a guard was let through", source=self.name, says=says)
 
-    async def _keep_account(self, work: _Work) -> None:
+    async def _keep_account(self, work: Work) -> None:
         """What a pass that broke off committed, and why it broke off; never what was read and not committed."""
         report, tallies = work.kept
-        kept = replace(report, warnings=work.report.warnings, seconds=work.report.seconds)
+        said = work.report
+        kept = replace(report, warnings=said.warnings, warning_kinds=said.warning_kinds, seconds=said.seconds)
         async with self._store.transaction(Urgency.INTAKE) as tx:
             await tx.passes.progress(work.state, kept, tallies)
 
 
-def _drop_superseded(gathered: FramedBatch, batch: _Batch, work: _Work) -> list[Frame]:
-    """Of frames that share a reference only the last is compared; the others are counted as duplicates."""
-    last = {frame.reference: frame for frame in gathered.frames if frame.repeated}
-    kept = [frame for frame in gathered.frames if last.get(frame.reference, frame) is frame]
-    dropped_here = {frame.reference for frame in gathered.frames if last.get(frame.reference, frame) is not frame}
-    for reference in last:
-        flagged = reference is not None and work.index.get(reference.encode())
-        if reference and reference not in dropped_here and not (flagged and flagged.repeated):
-            batch.emitted_before.add(reference)
+def _note_repeated(
+    last: Mapping[RecordReference | None, Frame],
+    doubled: Collection[RecordReference | None],
+    batch: Batch,
+    work: Work,
+) -> None:
+    """Report references that stand in the message more than once, and remember which of them were compared before."""
     dropped_by_framer = batch.framer.duplicates - batch.duplicates
     batch.duplicates = batch.framer.duplicates
-    work.report.count(RecordOutcome.DUPLICATES, len(gathered.frames) - len(kept) + dropped_by_framer)
-    return kept
+    work.report.count(RecordOutcome.DUPLICATES, dropped_by_framer)
+    for reference, frame in last.items():
+        flagged = reference is not None and work.index.get(reference.encode())
+        was_emitted = bool(reference) and reference not in doubled and not (flagged and flagged.repeated)
+        if was_emitted and reference:
+            batch.emitted_before.add(reference)
+        if was_emitted or reference in doubled or dropped_by_framer:
+            says = f"{batch.part.name} line {frame.line}: {reference}: stands more than once in its message; the last counts"
+            work.report.warn(Noted(WarningKind.DUPLICATE_REFERENCE, says))
 
 
-def _rows(aside: Sequence[Verdict], outcome: RecordOutcome) -> list[Quarantined]:
-    return [verdict.set_aside for verdict in aside if verdict.set_aside and verdict.outcome is outcome]
+def _told_rekeyed(verdict: Verdict, bearers: dict[TitleKey, set[RecordReference]]) -> Verdict:
+    """The verdict, with a warning where its title is known under other references; from now on it is under this one too."""
+    write = verdict.write
+    if write is None or write.key is None or write.key == write.previous_key:
+        return verdict
+    others = sorted(bearers.setdefault(write.key, set()) - {write.reference})
+    bearers[write.key].add(write.reference)
+    if not others:
+        return verdict
+    says = f"{write.key.isbn} ({write.key.format}) is known under {', '.join(others)} already: another record, or a new key"
+    return replace(verdict, noted=(*verdict.noted, Noted(WarningKind.REKEYED, says)))
 
 
-def _saved(work: _Work) -> Mapping[str, int]:
-    """The tallies with the marks that decide whether anything may vanish; read back by an interrupted pass."""
-    return {**work.tallies.as_mapping(), "unreadable": int(work.unreadable), "defective": int(work.defective)}
-
-
-def _warn(report: PassReport, says: str) -> None:
-    if len(report.warnings) < WARNINGS_KEPT:
-        report.warnings.append(says)
-    elif len(report.warnings) == WARNINGS_KEPT:
-        report.warnings.append(f"more than {WARNINGS_KEPT} warnings; the rest are not kept")
+def _context_of(row: SetAside) -> Context:
+    if row.context is None:
+        raise UsageInvalid(
+            f"record r{row.id} was kept by an earlier build without what it stood in",
+            hint=f"read {row.part} again: run.py resync",
+        )
+    return row.context

@@ -507,4 +507,4 @@ async def test_what_the_source_promises():
     async with benched() as bench:
         assert bench.source.streams == (STREAM,)
         assert bench.source.is_snapshot(STREAM)
-        assert bench.source.partial_updates is PartialUpdates.WHOLE
+        assert bench.source.conventions.partial_updates is PartialUpdates.WHOLE

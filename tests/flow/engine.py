@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
@@ -23,7 +24,7 @@ from adapters.distributors import demarque
 from adapters.distributors.demarque.calls import DeMarqueCalls
 from adapters.distributors.demarque.sandbox import ORGANISATION, DemarqueStub, User
 from adapters.distributors.demarque.source import DeMarqueSource
-from adapters.files import FileSource, OnixRules, Pick
+from adapters.files import FileSource, OnixRules, Pick, acknowledgements
 from adapters.http.session import Patience
 from adapters.sandbox.catalogue import TitleEdit
 from adapters.sandbox.ledger import LedgerRow
@@ -40,8 +41,8 @@ from syncengine.domain.territory import Market
 from syncengine.ports import Account, Distributor, LoggedReceipt, Urgency, World
 from syncengine.service.desk import Answer, Desk
 from syncengine.service.engine import Engine, Parts
-from syncengine.service.intake import PassOptions
 from syncengine.service.parsers import Parsers
+from syncengine.service.work import PassOptions
 from syncengine.settings import GuardSettings, OrderSettings
 from tests.clock import START
 
@@ -167,7 +168,12 @@ class Shop:
         self.engine.add_source(_files([], PassMode.DELTA))
         await self.engine.start()
         defaults = (setup.orders.price_rule, setup.orders.payment)
-        self.desk = Desk(self.engine, file_source=_files, order_defaults=defaults)
+        self.desk = Desk(
+            self.engine,
+            file_source=_files,
+            acknowledgements=partial(acknowledgements, clock=self.clock),
+            order_defaults=defaults,
+        )
 
     def _connect(self, setup: Setup, settings: demarque.Settings, pace: Limiter) -> Distributor:
         distributor = demarque.connect(SOURCE, settings, World(clock=self.clock, pace=pace, directory=self.directory))

@@ -9,7 +9,7 @@ from syncengine.domain.ids import SourceName, StreamName
 from syncengine.domain.passes import PassMode
 from syncengine.domain.territory import Market
 from syncengine.errors import FeedTorn, SourceUnreachable
-from syncengine.ports import Part, PartialUpdates, PassEnd, PassPlan
+from syncengine.ports import Conventions, Part, PartialUpdates, PassEnd, PassPlan
 
 SOURCE = SourceName("enq")
 STREAM = StreamName("publications")
@@ -70,7 +70,7 @@ class Pages:
     asked: list[int] = field(default_factory=list)
     name: SourceName = SOURCE
     streams: tuple[StreamName, ...] = (STREAM,)
-    partial_updates: PartialUpdates = PartialUpdates.WHOLE
+    conventions: Conventions = field(default_factory=lambda: Conventions(partial_updates=PartialUpdates.WHOLE))
 
     def is_snapshot(self, stream):
         return True

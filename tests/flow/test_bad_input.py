@@ -80,7 +80,7 @@ class TestFiles:
             (b"", "empty"),
             (b"<html><head><title>Sign in</title></head><body><input type='password'></body></html>", "login"),
             (b"<?xml version='1.0'?><catalog><book/></catalog>", "<catalog>"),
-            (b"<?xml version='1.0'?><ONIXMessage release='2.1'><Product/></ONIXMessage>", "2.1"),
+            (b"<?xml version='1.0'?><ONIXMessage release='1.2'><Product/></ONIXMessage>", "1.2"),
         ],
     )
     def test_what_is_no_onix_is_said_to_be_what_it_is(self, typed, tmp_path, content, says):

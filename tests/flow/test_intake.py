@@ -14,8 +14,11 @@ from syncengine.domain.passes import PassMode, RecordOutcome
 from syncengine.errors import FeedTorn, GuardStopped, NotOnix, SourceUnreachable
 from syncengine.ports import Account, Distributor, Urgency
 from syncengine.service import intake as intake_module
-from syncengine.service.intake import Intake, PassOptions
+from syncengine.service import work
+from syncengine.service.applying import Applier
+from syncengine.service.intake import Intake
 from syncengine.service.parsers import Parsers
+from syncengine.service.work import PassOptions
 from syncengine.settings import GuardSettings
 from tests.clock import JumpClock
 from tests.flow.pages import CA, SOURCE, STREAM, TAIL, Pages, isbn, message, product
@@ -135,7 +138,7 @@ class TestOutcomes:
         assert await shop.title(0) == "last"
 
     async def test_batches_of_any_size_come_to_the_same(self, shop, monkeypatch):
-        monkeypatch.setattr(intake_module, "BATCH_RECORDS", 2)
+        monkeypatch.setattr(work, "BATCH_RECORDS", 2)
         feed = message(*map(product, range(7)), product(0, title="last"))
         first = await shop.run(feed)
         assert first.records == 8
@@ -150,7 +153,7 @@ class TestQuarantine:
         assert counted(report) == {"added": 2, "quarantined": 1}
         assert report.complete
         async with shop.store.transaction(Urgency.COMMAND) as tx:
-            [row] = await tx.records.quarantined(SOURCE)
+            [row] = await tx.records.aside(SOURCE)
         assert row.reference == "ENQC9-epub"
         assert b"<Oops>" in row.body
         assert any("ENQC9-epub" in says for says in report.warnings)
@@ -159,7 +162,7 @@ class TestQuarantine:
         await shop.run(message(product(0), self.BAD))
         await shop.run(message(product(0), product(9)))
         async with shop.store.transaction(Urgency.COMMAND) as tx:
-            assert await tx.records.quarantined(SOURCE) == []
+            assert await tx.records.aside(SOURCE) == []
 
     async def test_the_old_frame_coming_back_clears_it_too(self, shop):
         good = message(*map(product, range(10)))
@@ -167,7 +170,7 @@ class TestQuarantine:
         await shop.run(message(*map(product, range(9)), self.BAD))
         await shop.run(good)
         async with shop.store.transaction(Urgency.COMMAND) as tx:
-            assert await tx.records.quarantined(SOURCE) == []
+            assert await tx.records.aside(SOURCE) == []
 
     async def test_a_quarantined_record_has_not_vanished(self, shop):
         await shop.run(message(*map(product, range(10))))
@@ -494,7 +497,7 @@ async def test_every_count_adds_up(shop):
 
 def die_while_applying(monkeypatch, *, turn: int):
     """Let the process end where records are applied for the nth time; gives what undoes it."""
-    apply = Intake._apply
+    apply = Applier.apply
     turns = 0
 
     async def dies(self, tx, state, writes):
@@ -504,5 +507,5 @@ def die_while_applying(monkeypatch, *, turn: int):
             raise KeyboardInterrupt
         await apply(self, tx, state, writes)
 
-    monkeypatch.setattr(Intake, "_apply", dies)
-    return lambda: monkeypatch.setattr(Intake, "_apply", apply)
+    monkeypatch.setattr(Applier, "apply", dies)
+    return lambda: monkeypatch.setattr(Applier, "apply", apply)

@@ -13,8 +13,9 @@ from state.sqlite import open_store
 from syncengine.domain.ids import SourceName
 from syncengine.domain.passes import PassMode, PassReport, RecordOutcome
 from syncengine.ports import Account, Distributor
-from syncengine.service.intake import Intake, PassOptions
+from syncengine.service.intake import Intake
 from syncengine.service.parsers import Parsers
+from syncengine.service.work import PassOptions
 from syncengine.settings import GuardSettings
 from tests.clock import JumpClock
 from tests.records import sample_paths

@@ -3,9 +3,11 @@
 import pytest
 from lxml import etree
 
-from syncengine.catalogue.blocks import merge
+from syncengine.catalogue.blocks import merge, with_explicit_defaults
+from syncengine.domain.frame import MessageHeader
+from syncengine.domain.passes import WarningKind
 from syncengine.errors import RecordInvalid
-from syncengine.onix.describe import digests_of
+from syncengine.onix.digest import digests_of
 from syncengine.onix.parsing import parse
 from syncengine.onix.repair import mended
 from tests.records import CLOSING, REFERENCE_30, context, record, sample
@@ -28,6 +30,10 @@ def update(inside: str) -> bytes:
     return document(inside, notification="04")
 
 
+def merged_body(base: bytes, update: bytes) -> bytes:
+    return merge(base, update).body
+
+
 def names(merged: bytes) -> list[str]:
     return [str(etree.QName(node).localname) for node in etree.fromstring(merged)]
 
@@ -47,7 +53,7 @@ def availabilities(merged: bytes) -> dict[str | None, list[str | None]]:
 
 
 def test_a_block_that_is_sent_replaces_the_known_one_and_others_stay():
-    merged = merge(
+    merged = merged_body(
         document(BASE), update("<PublishingDetail><PublishingStatus>08</PublishingStatus></PublishingDetail>")
     )
     before, after = digests_of(REFERENCE_30, record(BASE), CLOSING), digests_of(REFERENCE_30, merged, CLOSING)
@@ -56,7 +62,7 @@ def test_a_block_that_is_sent_replaces_the_known_one_and_others_stay():
 
 
 def test_notification_type_stays_that_of_the_known_record():
-    assert "03" == parse(merge(document(BASE), update(PUBLISHING)), context()).product.notification_type
+    assert "03" == parse(merged_body(document(BASE), update(PUBLISHING)), context()).product.notification_type
 
 
 def test_blocks_stand_in_the_order_of_the_standard():
@@ -76,7 +82,7 @@ def test_blocks_stand_in_the_order_of_the_standard():
         "RelatedMaterial",
         "ProductionDetail",
         "ProductSupply",
-    ] == names(merge(document(BASE), update(everything)))
+    ] == names(merged_body(document(BASE), update(everything)))
 
 
 @pytest.mark.parametrize(
@@ -84,36 +90,36 @@ def test_blocks_stand_in_the_order_of_the_standard():
 )
 def test_an_empty_block_removes_the_known_one(block):
     base = document(f"{DESCRIPTIVE}<{block}><x/></{block}>")
-    assert block in names(merge(base, update(PUBLISHING)))
-    assert block not in names(merge(base, update(f"<{block}/>")))
+    assert block in names(merged_body(base, update(PUBLISHING)))
+    assert block not in names(merged_body(base, update(f"<{block}/>")))
 
 
 @pytest.mark.parametrize("block", ["DescriptiveDetail", "PublishingDetail", "ProductSupply"])
 def test_a_mandatory_block_cannot_be_emptied(block):
     with pytest.raises(RecordInvalid, match=f"may not empty {block}"):
-        merge(document(BASE), update(f"<{block}/>"))
+        merged_body(document(BASE), update(f"<{block}/>"))
 
 
 def test_identifiers_are_those_of_the_update_in_their_place():
-    merged = merge(document(BASE), update(IDENTIFIER.format("2") + IDENTIFIER.format("3") + PUBLISHING))
+    merged = merged_body(document(BASE), update(IDENTIFIER.format("2") + IDENTIFIER.format("3") + PUBLISHING))
     assert ["2", "3"] == [found.value for found in parse(merged, context()).product.identifiers]
     assert ["RecordReference", "NotificationType", "ProductIdentifier", "ProductIdentifier"] == names(merged)[:4]
 
 
 def test_identifiers_stay_where_the_update_has_none():
     assert ["1"] == [
-        found.value for found in parse(merge(document(BASE), update(PUBLISHING)), context()).product.identifiers
+        found.value for found in parse(merged_body(document(BASE), update(PUBLISHING)), context()).product.identifiers
     ]
 
 
 def test_an_update_without_blocks_changes_nothing():
-    merged = merge(document(BASE), update(IDENTIFIER.format("2")))
+    merged = merged_body(document(BASE), update(IDENTIFIER.format("2")))
     assert digests_of(REFERENCE_30, record(BASE), CLOSING) == digests_of(REFERENCE_30, merged, CLOSING)
 
 
 def test_other_elements_of_block_zero_stay():
     base = "<RecordSourceName>S</RecordSourceName>" + BASE + "<Vendor>v</Vendor>"
-    assert {"RecordSourceName", "Vendor"} <= set(names(merge(document(base), update(PUBLISHING))))
+    assert {"RecordSourceName", "Vendor"} <= set(names(merged_body(document(base), update(PUBLISHING))))
 
 
 # --- block 6
@@ -121,20 +127,20 @@ def test_other_elements_of_block_zero_stay():
 
 def test_without_market_references_all_supplies_are_replaced():
     base = document(supply("", detail("20")) + supply("", detail("21")))
-    assert {None: ["40"]} == availabilities(merge(base, update(supply("", detail("40")))))
+    assert {None: ["40"]} == availabilities(merged_body(base, update(supply("", detail("40")))))
 
 
 @pytest.mark.parametrize("without", ["base", "update"])
 def test_one_missing_market_reference_replaces_all(without):
     base = supply("A", detail("20")) + supply("" if without == "base" else "B", detail("21"))
     sent = supply("A", detail("40")) + (supply("", detail("10")) if without == "update" else "")
-    found = availabilities(merge(document(base), update(sent)))
+    found = availabilities(merged_body(document(base), update(sent)))
     assert ({"A": ["40"]} if without == "base" else {"A": ["40"], None: ["10"]}) == found
 
 
 def test_with_market_references_each_market_is_its_own():
     base = document(supply("A", detail("20")) + supply("B", detail("21")))
-    found = availabilities(merge(base, update(supply("C", detail("10")) + supply("B", detail("40")))))
+    found = availabilities(merged_body(base, update(supply("C", detail("10")) + supply("B", detail("40")))))
     assert {"A": ["20"], "B": ["40"], "C": ["10"]} == found
 
 
@@ -142,7 +148,7 @@ def test_a_market_without_supply_detail_loses_its_supplies_and_keeps_what_else_i
     market = "<Market><Territory><CountriesIncluded>CA</CountriesIncluded></Territory></Market>"
     status = "<MarketPublishingDetail><MarketPublishingStatus>11</MarketPublishingStatus></MarketPublishingDetail>"
     base = document(supply("A", market + detail("20")) + supply("B", detail("21")))
-    merged = merge(base, update(supply("A", status)))
+    merged = merged_body(base, update(supply("A", status)))
     first, second = parse(merged, context()).product.supplies
     assert ("A", True, "11", ()) == (
         first.market_reference,
@@ -155,7 +161,9 @@ def test_a_market_without_supply_detail_loses_its_supplies_and_keeps_what_else_i
 
 
 def test_the_last_of_a_market_sent_twice_holds():
-    merged = merge(document(supply("A", detail("20"))), update(supply("A", detail("40")) + supply("A", detail("21"))))
+    merged = merged_body(
+        document(supply("A", detail("20"))), update(supply("A", detail("40")) + supply("A", detail("21")))
+    )
     assert {"A": ["21"]} == availabilities(merged)
 
 
@@ -167,8 +175,8 @@ def short_update(inside: bytes) -> bytes:
 
 
 def test_an_update_in_short_tags_takes_the_names_of_the_base():
-    merged = merge(document(BASE), short_update(b"<publishingdetail><b394>08</b394></publishingdetail>"))
-    reference = merge(
+    merged = merged_body(document(BASE), short_update(b"<publishingdetail><b394>08</b394></publishingdetail>"))
+    reference = merged_body(
         document(BASE), update("<PublishingDetail><PublishingStatus>08</PublishingStatus></PublishingDetail>")
     )
     assert etree.tostring(etree.fromstring(reference), method="c14n") == etree.tostring(
@@ -182,7 +190,7 @@ def test_an_update_in_reference_names_takes_the_short_tags_of_the_base():
     sent = update(
         '<CollateralDetail><TextContent><Text language="fre"><p>a</p> b</Text></TextContent></CollateralDetail>'
     )
-    merged = merge(base, sent)
+    merged = merged_body(base, sent)
     assert (
         b'<collateraldetail><textcontent><d104 language="fre"><p>a</p> b</d104></textcontent></collateraldetail>'
         in merged
@@ -195,7 +203,7 @@ def test_prefixes_of_the_base_are_taken_up():
         b'<o:ONIXMessage xmlns:o="urn:o" release="3.0"><o:Product><o:RecordReference>r1</o:RecordReference>'
         b"</o:Product></o:ONIXMessage>"
     )
-    merged = merge(base, update(PUBLISHING))
+    merged = merged_body(base, update(PUBLISHING))
     assert (
         b"<o:Product><o:RecordReference>r1</o:RecordReference><o:PublishingDetail>"
         b"<o:PublishingStatus>04</o:PublishingStatus></o:PublishingDetail></o:Product>"
@@ -204,11 +212,11 @@ def test_prefixes_of_the_base_are_taken_up():
 
 def test_a_base_without_namespace_stays_without():
     base = b"<ONIXMessage>" + record(BASE) + b"</ONIXMessage>"
-    assert b"xmlns" not in merge(base, update(PUBLISHING))
+    assert b"xmlns" not in merged_body(base, update(PUBLISHING))
 
 
 def test_a_bare_record_is_its_own_document():
-    merged = merge(record(BASE), update("<CollateralDetail/>"))
+    merged = merged_body(record(BASE), update("<CollateralDetail/>"))
     assert "CollateralDetail" not in names(merged)
     assert merged.startswith(b"<Product><RecordReference>r1<")
 
@@ -216,7 +224,7 @@ def test_a_bare_record_is_its_own_document():
 def test_bytes_are_in_the_encoding_of_the_base():
     latin = REFERENCE_30.replace(b"UTF-8", b"ISO-8859-1")
     base = latin + record(DESCRIPTIVE) + CLOSING
-    merged = merge(base, update("<CollateralDetail><Text>é €</Text></CollateralDetail>"))
+    merged = merged_body(base, update("<CollateralDetail><Text>é €</Text></CollateralDetail>"))
     assert b"<Text>\xe9 &#8364;</Text>" in merged
 
 
@@ -226,7 +234,7 @@ def test_repaired_records_can_be_merged():
         "<DescriptiveDetail><TitleDetail><TitleElement><TitleText>5 X&eacute;</TitleText></TitleElement></TitleDetail></DescriptiveDetail>"
     )
     base = mended(opening, body.replace(b"X", b"\x80"), CLOSING)
-    merged = merge(base, update(PUBLISHING))
+    merged = merged_body(base, update(PUBLISHING))
     product = parse(merged, context(opening)).product
     assert ("5 €é", "04") == (product.title, product.publishing_status)
 
@@ -244,7 +252,7 @@ def test_repaired_records_can_be_merged():
 )
 def test_what_cannot_be_merged_is_refused(base, sent, reason):
     with pytest.raises(RecordInvalid, match=reason):
-        merge(base, sent)
+        merged_body(base, sent)
 
 
 # --- real records
@@ -262,7 +270,7 @@ def test_what_cannot_be_merged_is_refused(base, sent, reason):
 )
 def test_the_official_block_updates(base, sent):
     (known,), (news,) = sample(base), sample(sent)
-    merged = merge(known.document, news.document)
+    merged = merged_body(known.document, news.document)
     before = parse(known.body, known.context)
     after, update_alone = parse(merged, known.context), parse(news.body, news.context)
     assert {"product_supply"} == {
@@ -276,5 +284,44 @@ def test_the_official_block_updates(base, sent):
 def test_an_update_without_blocks_as_really_sent():
     (known,), (news,) = sample("academic-observatory/full_test.xml"), sample("academic-observatory/update_test.xml")
     assert "04" == parse(news.body, news.context).product.notification_type
-    merged = merge(known.document, news.document)
+    merged = merged_body(known.document, news.document)
     assert parse(known.body, known.context).digests == parse(merged, known.context).digests
+
+
+def test_other_identifiers_than_the_known_are_told():
+    merged = merge(document(BASE), update(IDENTIFIER.format("2") + PUBLISHING))
+    assert ["the block update brings other identifiers than the known record had"] == [n.says for n in merged.noted]
+    assert () == merge(document(BASE), update(IDENTIFIER.format("1") + PUBLISHING)).noted
+
+
+@pytest.mark.parametrize(
+    ("known", "sent", "is_told"),
+    [
+        (supply("", detail("20")) * 3, supply("", detail("40")), True),
+        (supply("a", detail("20")) + supply("b", detail("20")), supply("", detail("40")), True),
+        (supply("", detail("20")), supply("", detail("40")), False),
+        (supply("a", detail("20")) + supply("b", detail("20")), supply("a", detail("40")), False),
+    ],
+    ids=["three for one", "named for nameless", "one for one", "one of two named"],
+)
+def test_markets_that_went_unsaid_are_told(known, sent, is_told):
+    kinds = [noted.kind for noted in merge(document(BASE + known), update(sent)).noted]
+    assert ([WarningKind.BLOCK_UPDATE] if is_told else []) == kinds
+
+
+def test_defaults_of_a_message_are_written_into_its_prices():
+    prices = "<Price><PriceAmount>1</PriceAmount></Price><Price><PriceType>04</PriceType><PriceAmount>2</PriceAmount></Price>"
+    header = MessageHeader(default_price_type="02", default_currency="GBP")
+    said = with_explicit_defaults(document(BASE + supply("", f"<SupplyDetail>{prices}</SupplyDetail>")), header)
+    product = etree.fromstring(said)[0]
+    found = [
+        (price.findtext("{*}PriceType"), price.findtext("{*}CurrencyCode"), price.findtext("{*}PriceAmount"))
+        for price in product.iter("{*}Price")
+    ]
+    assert [("02", "GBP", "1"), ("04", "GBP", "2")] == found
+
+
+def test_defaults_are_written_in_short_tags_into_a_record_of_short_tags():
+    body = b"<product><a001>A</a001><productsupply><supplydetail><price><j151>1</j151></price></supplydetail></productsupply></product>"
+    said = with_explicit_defaults(SHORT_31 + body + b"</ONIXmessage>", MessageHeader(default_currency="GBP"))
+    assert b"<price><j152>GBP</j152><j151>1</j151></price>" in said

@@ -315,7 +315,7 @@ async def test_what_a_file_source_promises():
     assert not deltas.is_snapshot(STREAM)
     assert PassMode.DELTA is deltas.plan(STREAM, None, None, START).mode
     assert PassMode.FULL is deltas.plan(STREAM, None, PassMode.FULL, START).mode
-    assert PartialUpdates.MERGE is snapshots.partial_updates
+    assert PartialUpdates.MERGE is snapshots.conventions.partial_updates
     assert await snapshots.read_one(Isbn("9780000000002")) is None
 
 

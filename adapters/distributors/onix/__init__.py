@@ -7,21 +7,35 @@ from zoneinfo import ZoneInfo
 
 from adapters.files import FileSource, OnixRules, Pick
 from syncengine.domain.ids import SourceName
+from syncengine.domain.message import MessageOrder
 from syncengine.domain.passes import PassMode
-from syncengine.ports import Account, Distributor, SourceSettings, World
+from syncengine.ports import (
+    Account,
+    Conventions,
+    Distributor,
+    MissingReference,
+    PartialUpdates,
+    SourceSettings,
+    World,
+)
 
 
 class Settings(SourceSettings, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The keys of `[sources.NAME]` with `kind = "onix"`.
 
     `path` names a file or is a pattern. `mode` tells whether the files are the whole catalogue or changes to it, `pick`
-    whether all matches are read or the last by name. `publication_date_is_embargo` is for senders that put the start of sale
-    into the publication date.
+    whether all matches are read or the last by name. `message_order` tells by what the sender's messages are in order: then
+    repeats and older ones are passed over in mode delta, and gaps are warned of. `missing_reference` tells what becomes of
+    records without RecordReference, `partial_updates` whether a notification 04 carries blocks to merge or a whole record.
+    `publication_date_is_embargo` is for senders that put the start of sale into the publication date.
     """
 
     path: str
     mode: Literal["full", "delta"] = "full"
     pick: Literal["all", "newest"] = "all"
+    message_order: MessageOrder = MessageOrder.ARRIVAL
+    missing_reference: MissingReference = MissingReference.QUARANTINE
+    partial_updates: PartialUpdates = PartialUpdates.MERGE
     publication_date_is_embargo: bool = False
 
 
@@ -31,7 +45,17 @@ def connect(name: SourceName, settings: SourceSettings, world: World) -> Distrib
         raise TypeError(f"{name}: settings of another kind")
     path = world.directory / settings.path
     return Distributor(
-        source=FileSource(name, (path,), mode=PassMode(settings.mode), pick=Pick(settings.pick)),
+        source=FileSource(
+            name,
+            (path,),
+            mode=PassMode(settings.mode),
+            pick=Pick(settings.pick),
+            conventions=Conventions(
+                partial_updates=settings.partial_updates,
+                message_order=settings.message_order,
+                missing_reference=settings.missing_reference,
+            ),
+        ),
         rules=OnixRules(
             markets=settings.markets,
             zone=ZoneInfo(settings.timezone),

@@ -1,0 +1,97 @@
+"""What verdicts do to the store, inside a transaction of the pass: staged or applied, set aside, cleared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncengine.domain.ids import RecordId, RecordReference, SourceName, StreamName
+from syncengine.domain.passes import RecordOutcome
+from syncengine.domain.title import Remembered
+from syncengine.ports import Clock, PassState, RecordStatus, RecordWrite, Rules, Transaction
+from syncengine.service.verdict import Verdict
+from syncengine.service.work import Work
+
+_UNREAD = frozenset({RecordOutcome.QUARANTINED, RecordOutcome.HELD, RecordOutcome.IGNORED})
+"""Outcomes of frames that say nothing of their record."""
+
+
+class Applier:
+    """Writes for one source."""
+
+    def __init__(self, name: SourceName, streams: Sequence[StreamName], rules: Rules, clock: Clock) -> None:
+        self._name = name
+        self._streams = streams
+        self._rules = rules
+        self._clock = clock
+
+    async def set_aside(self, tx: Transaction, verdicts: Sequence[Verdict], work: Work) -> None:
+        """Keep what is apart from the records, and tell in the change log what is told of it once."""
+        rows = [verdict.set_aside for verdict in verdicts if verdict.set_aside]
+        if rows:
+            fresh = await tx.records.set_aside(rows)
+            await tx.changes.append([v.event for v in verdicts if v.event and v.set_aside in fresh])
+        for verdict in verdicts:
+            if verdict.outcome is RecordOutcome.QUARANTINED and verdict.frame.reference:
+                work.quarantined[verdict.frame.reference] = verdict.record_id
+
+    async def stage(
+        self, tx: Transaction, verdicts: Sequence[Verdict], writes: Sequence[RecordWrite], work: Work
+    ) -> None:
+        """Later frames of a reference replace earlier ones, also where they say that nothing changed after all."""
+        same = [v.frame.reference for v in verdicts if v.write is None and v.frame.reference]
+        if same:
+            await tx.passes.unstage(work.state, same)
+        await tx.passes.stage(work.state, writes)
+        for write in writes:
+            if write.record_id is not None:
+                work.staged[write.record_id] = write.reference
+
+    async def supersede(self, tx: Transaction, verdicts: Sequence[Verdict]) -> None:
+        """What a pass has staged of a title is older than the title read again by itself; what it reads from now on is newer."""
+        told = [v.frame.reference for v in verdicts if v.write or v.outcome is RecordOutcome.UNCHANGED]
+        for stream in self._streams:
+            if crawl := await tx.passes.unfinished(self._name, stream):
+                await tx.passes.unstage(crawl, [reference for reference in told if reference])
+
+    async def clear_quarantine(
+        self, tx: Transaction, verdicts: Sequence[Verdict], seen: Sequence[RecordId], work: Work
+    ) -> None:
+        """A frame that could be read clears an older quarantine of its reference."""
+        if not work.quarantined:
+            return
+        good = {v.frame.reference for v in verdicts if v.outcome not in _UNREAD}
+        bad = {v.frame.reference for v in verdicts if v.outcome is RecordOutcome.QUARANTINED}
+        present = set(seen)
+        cleared = [
+            reference
+            for reference, record_id in work.quarantined.items()
+            if reference in good or (record_id in present and reference not in bad)
+        ]
+        await tx.records.clear_quarantine(self._name, cleared)
+
+    async def apply(self, tx: Transaction, state: PassState, writes: Sequence[RecordWrite]) -> None:
+        """Write records, and what is to be remembered of the titles they belong or belonged to."""
+        if not writes:
+            return
+        known = await tx.records.known(self._name, [write.reference for write in writes])
+        keys = {key for write in writes for key in (write.key, write.previous_key) if key}
+        memories = dict(await tx.titles.remembered(keys))
+        before = dict(memories)
+        for write in writes:
+            old = known.get(write.reference)
+            was = old.product if old and old.status is RecordStatus.LIVE else None
+            new = write.product if write.status is RecordStatus.LIVE else None
+            if write.key is not None and (was or new):
+                memories[write.key] = self._rules.remember(memories.get(write.key, Remembered()), was, new)
+        await tx.titles.remember(
+            {key: memory for key, memory in memories.items() if memory != before.get(key, Remembered())}
+        )
+        await tx.records.write(state, writes, self._clock.now())
+        await self._release_held(tx, [write.reference for write in writes if write.status is RecordStatus.LIVE])
+
+    async def _release_held(self, tx: Transaction, references: Sequence[RecordReference]) -> None:
+        """The updates that waited for these records went into them, or were older."""
+        waiting = set(await tx.records.held_references(self._name))
+        if waiting.intersection(references):
+            held = await tx.records.held(self._name, [r for r in references if r in waiting])
+            await tx.records.drop_aside([row.id for rows in held.values() for row in rows])

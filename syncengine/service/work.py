@@ -1,0 +1,110 @@
+"""What one pass carries from batch to batch, and how it is to be run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from syncengine.catalogue.guards import Tallies
+from syncengine.domain.frame import FrameIndex
+from syncengine.domain.ids import RecordId, RecordReference, SourceName, StreamName
+from syncengine.domain.message import MessageMark
+from syncengine.domain.passes import PassMode, PassReport
+from syncengine.onix.framing import FramedBatch, Framer
+from syncengine.ports import Acknowledging, Part, PassState
+
+BATCH_RECORDS = 1000
+BATCH_BYTES = 8 << 20
+"""Frames are looked up, parsed and committed in batches of at most so many records or bytes."""
+
+BATCH_UNCHANGED = 50_000
+"""Records that need no look are accounted for in batches of so many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassOptions:
+    """How a pass is to be run.
+
+    `allow` names guards that are let through this once, `dry_run` commits nothing, `stage_deltas` keeps a delta apart too until
+    it is judged as a whole (files), `stop_on_older` makes a message older than the last applied a guard's matter instead of a
+    warning, `by_hand` reads every message whatever the source's policy says of its place, `acknowledge` gives what takes down an
+    acknowledgement of the pass.
+    """
+
+    wanted: PassMode | None = None
+    allow: Collection[str] = ()
+    dry_run: bool = False
+    stage_deltas: bool = False
+    stop_on_older: bool = True
+    by_hand: bool = False
+    acknowledge: Callable[[SourceName, StreamName], Acknowledging] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """What one pass carries from batch to batch."""
+
+    state: PassState
+    report: PassReport
+    tallies: Tallies
+    options: PassOptions
+    started: float
+    index: FrameIndex
+    quarantined: dict[RecordReference, RecordId | None]
+    """References that have a quarantined frame, with their records."""
+    held: set[RecordReference]
+    """References that updates wait for."""
+    staged: dict[RecordId, RecordReference]
+    """The stored records that the pass has staged a write of."""
+    last_message: dict[str, MessageMark]
+    """Per sender, the newest message so far; `stood` is what it was when the pass began."""
+    stood: Mapping[str, MessageMark]
+    last_full_records: int | None
+    resumed: bool
+    kept: tuple[PassReport, Mapping[str, int]]
+    """The account as it was last committed with the records it tells of."""
+    acknowledging: Acknowledging | None = None
+    seen: set[RecordId] = field(default_factory=set)
+    """Of a dry run, which leaves no marks in the store."""
+    unreadable: bool = False
+    """A frame's reference could not be read: nothing may vanish."""
+    defective: bool = False
+    """A message had a defect outside of its records: the pass is not complete, and nothing may vanish."""
+    torn: bool = False
+    """A message ended before its end: reading may not go on behind it."""
+
+    @property
+    def marks(self) -> Mapping[str, int]:
+        """The tallies with the marks that decide whether anything may vanish; read back by an interrupted pass."""
+        return {**self.tallies.as_mapping(), "unreadable": int(self.unreadable), "defective": int(self.defective)}
+
+
+@dataclass(slots=True, kw_only=True)
+class Batch:
+    """Frames of one part that wait for their comparison."""
+
+    part: Part
+    framer: Framer
+    gathered: FramedBatch
+    size: int = 0
+    mark: MessageMark | None = None
+    """None until the message's header has been read."""
+    is_skipped: bool = False
+    """The message's place among those of its sender forbids to apply it."""
+    duplicates: int = 0
+    emitted_before: set[RecordReference] = field(default_factory=set)
+    """References that were compared in an earlier batch of the part and stand in it again."""
+
+    def take(self, more: FramedBatch) -> None:
+        self.gathered.frames.extend(more.frames)
+        self.gathered.unchanged.extend(more.unchanged)
+        self.size += sum(len(frame.body) for frame in more.frames)
+
+    @property
+    def is_full(self) -> bool:
+        gathered = self.gathered
+        return (
+            len(gathered.frames) >= BATCH_RECORDS
+            or self.size >= BATCH_BYTES
+            or len(gathered.unchanged) >= BATCH_UNCHANGED
+        )
