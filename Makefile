@@ -5,6 +5,7 @@
 #   make test      the tests; ARGS="-k frames -x" goes to pytest
 #   make check     format, lint, types, import contracts, tests: what must pass before a commit
 #   make bench     the hot path measured on this machine; ARGS as for `run.py bench`
+#   make fuzz      hunt for input that breaks the reading of messages; SECONDS=600 for ten minutes a target
 #   make format    bring the sources into shape
 #   make lock      choose exact versions anew; UPGRADE=1 takes the newest
 #   make clean     remove what make built; var/ (stores, feeds) stays
@@ -12,11 +13,13 @@
 # The first of these that is new enough makes the environment; `make PYTHON=/some/python3 …` names one.
 PYTHON ?= python3 python3.11 python3.12 python3.13 python3.14
 ARGS ?=
+SECONDS ?= 60
 
 VENV := .venv
 BIN := $(VENV)/bin
 LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
+FUZZER := $(VENV)/.fuzzer
 SOURCES := run.py syncengine adapters state bench tests
 
 # What a shell has set for another project would send packages or imports elsewhere.
@@ -25,7 +28,7 @@ unexport UV_PROJECT_ENVIRONMENT UV_PYTHON
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: install demo test check bench format lock clean
+.PHONY: install demo test check bench fuzz format lock clean
 
 install: $(INSTALLED)
 
@@ -50,6 +53,11 @@ check: $(INSTALLED)
 bench: $(INSTALLED)
 	@$(BIN)/python run.py bench $(ARGS)
 
+fuzz: $(FUZZER)
+	@for target in framing envelope; do \
+		$(BIN)/python -m tests.fuzz $$target --seconds $(SECONDS) || exit 1; \
+	done
+
 format: $(INSTALLED)
 	@$(BIN)/ruff check --fix-only --quiet $(SOURCES)
 	@$(BIN)/ruff format $(SOURCES)
@@ -57,6 +65,7 @@ format: $(INSTALLED)
 lock: $(INSTALLED)
 	@$(call resolve,requirements)
 	@$(call resolve,requirements-dev,--constraints requirements.lock)
+	@$(call resolve,requirements-fuzz,--constraints requirements-dev.lock)
 	@echo "The lock files are up to date; 'make install' brings $(VENV) to them."
 
 clean:
@@ -72,6 +81,10 @@ $(LOCKED): requirements-dev.lock
 
 $(INSTALLED): $(LOCKED) requirements.lock requirements.in pyproject.toml
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(FUZZER): requirements-fuzz.lock $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-fuzz.lock
 	@touch $@
 
 is_new_enough = $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
