@@ -19,6 +19,7 @@ from state.sqlite import open_store
 from syncengine.domain.frame import FrameIndex
 from syncengine.domain.ids import SourceName
 from syncengine.domain.passes import PassMode, PassReport, RecordOutcome
+from syncengine.domain.tags import REFERENCE_NAMES, SHORT_TAGS, XHTML_NAMES
 from syncengine.errors import SyncEngineError
 from syncengine.onix.framing import Framer
 from syncengine.ports import Account, AsideKind, Distributor, Urgency
@@ -58,11 +59,11 @@ def counted_by_lxml(path: Path) -> tuple[str, str]:
         mended = " (mended)"
     if root is None:
         return "refused", ""
-    names = [etree.QName(node).localname for node in root.iter("*")]
+    names = {etree.QName(node).localname for node in root.iter("*")}
     found = [root, *root] if etree.QName(root).localname in PRODUCT_NAMES else list(root)
     count = sum(isinstance(node.tag, str) and etree.QName(node).localname in PRODUCT_NAMES for node in found)
-    styles = Counter("short" if name.islower() else "reference" for name in names)
-    return f"{count}{mended}", "+".join(sorted(styles))
+    styles = {"short": names & set(REFERENCE_NAMES), "reference": names & set(SHORT_TAGS)}
+    return f"{count}{mended}", "+".join(style for style, found in styles.items() if found - XHTML_NAMES)
 
 
 async def read(path: Path) -> tuple[PassReport | None, tuple[str, ...], str]:
