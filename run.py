@@ -17,7 +17,6 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar, cast
-from zoneinfo import ZoneInfo
 
 import anyio
 import click
@@ -38,7 +37,7 @@ from syncengine.delivery.limiter import Limiter
 from syncengine.delivery.spend import SpendGuard
 from syncengine.domain.delivery import Limit
 from syncengine.domain.ids import SourceName
-from syncengine.domain.order import OrderState
+from syncengine.domain.order import OrderState, Payment, PriceRule
 from syncengine.domain.passes import PassMode
 from syncengine.errors import SettingsInvalid, SourceFailed, StoreLocked, SyncEngineError, UsageInvalid, engine_errors
 from syncengine.onix import codelists
@@ -126,7 +125,7 @@ def file_source(paths: Sequence[str], mode: PassMode) -> Distributor:
     """The source `file`: plain ONIX files, from which nothing can be ordered."""
     return Distributor(
         source=FileSource(FILE_SOURCE, paths, mode=mode, pick=Pick.ALL),
-        rules=OnixRules(markets=(), zone=ZoneInfo("UTC")),
+        rules=OnixRules(markets=()),
         calls=None,
         account=Account(kind="onix", address="files", organisation=""),
     )
@@ -386,13 +385,19 @@ def _command(context: click.Context, command: str, arguments: Document, *, json:
 
 @cli.command()
 @click.argument("sources", nargs=-1)
-@click.option("--file", "files", multiple=True, metavar="PATH", help="Read these files, as source `file`.")
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    metavar="PATH",
+    help="Read these files, as source `file`; a pattern, or again for more.",
+)
 @click.option("--full", "mode", flag_value="full", help="Read everything; what is absent then has vanished.")
 @click.option("--delta", "mode", flag_value="delta", help="Read what changed.")
 @click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
 @click.option("--no-deliver", is_flag=True, help="Do not make the calls that are due.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that parse (0: this one).")
-@click.option("--allow", multiple=True, metavar="GUARD", help="Let a guard through this once.")
+@click.option("--allow", multiple=True, metavar="GUARD", help="Let a guard through this once, by the name it gave.")
 @click.option(
     "--acknowledge",
     metavar="FILE",
@@ -401,9 +406,15 @@ def _command(context: click.Context, command: str, arguments: Document, *, json:
 @as_json
 @click.pass_context
 def resync(context: click.Context, /, **options: Any) -> int:
-    """One pass of the named sources, or of files; then deliver until nothing is due."""
+    """One pass of the sources, or of files. Then what is due is delivered.
+
+    Without names every source of the settings is read.
+    """
     if options["files"] and options["sources"]:
-        raise UsageInvalid("name sources or files, not both")
+        raise UsageInvalid(
+            "name sources or files, not both",
+            hint="quote a pattern, so that the shell leaves it whole: --file 'feeds/*.xml'",
+        )
     arguments = {
         "sources": list(options["sources"]),
         "files": [str(Path(path).absolute()) if "://" not in path else path for path in options["files"]],
@@ -420,7 +431,7 @@ def resync(context: click.Context, /, **options: Any) -> int:
 @cli.command()
 @click.pass_context
 def daemon(context: click.Context) -> int:
-    """Passes on a schedule, timers, delivery, control socket; SIGTERM drains and stops."""
+    """Passes on a schedule, timers, delivery. SIGTERM lets calls in flight end; every command works beside it."""
     settings = _settings(context)
     if not settings.sources:
         raise UsageInvalid(
@@ -438,15 +449,15 @@ def daemon(context: click.Context) -> int:
 @as_json
 @click.pass_context
 def plan(context: click.Context, at: str | None, *, as_json: bool) -> int:
-    """What would be sent, when, for how much money, and how long it takes under the limits."""
+    """What would be sold, when, for how much. Also how long it takes under the limits."""
     return _command(context, "plan", {"at": at}, json=as_json)
 
 
 @cli.command()
 @click.argument("isbn")
-@click.option("--market", required=True, metavar="CA/CAD")
+@click.option("--market", required=True, metavar="CA/CAD", help="The customer's country and currency.")
 @click.option("--at", metavar="INSTANT", help="Another instant than now, with its zone.")
-@click.option("--source", metavar="NAME")
+@click.option("--source", metavar="NAME", help="Of this source alone.")
 @as_json
 @click.pass_context
 def offer(context: click.Context, /, isbn: str, **options: Any) -> int:
@@ -457,11 +468,11 @@ def offer(context: click.Context, /, isbn: str, **options: Any) -> int:
 
 @cli.command()
 @click.argument("isbn")
-@click.option("--source", metavar="NAME")
+@click.option("--source", metavar="NAME", help="Of this source alone.")
 @as_json
 @click.pass_context
 def title(context: click.Context, isbn: str, source: str | None, *, as_json: bool) -> int:
-    """A title as its page shows it: facts, description, offers now."""
+    """A title as its page shows it. Description, facts, and the offers now."""
     return _command(context, "title", {"isbn": isbn, "source": source}, json=as_json)
 
 
@@ -470,7 +481,7 @@ def title(context: click.Context, isbn: str, source: str | None, *, as_json: boo
 @click.option("--follow", is_flag=True, help="Go on as lines come.")
 @click.pass_context
 def changes(context: click.Context, since: int, *, follow: bool) -> int:
-    """The change log as NDJSON."""
+    """The change log as NDJSON, a JSON document a line."""
     settings = _settings(context)
 
     async def stream() -> int:
@@ -526,17 +537,32 @@ def add_order(context: click.Context, /, *, as_json: bool, **fields: str | None)
     return _command(context, "orders_take", {"rows": [{"line": 0, "fields": given}]}, json=as_json)
 
 
-for _column in reversed(COLUMNS):
-    add_order = click.option(f"--{_column.replace('_', '-')}", _column)(add_order)
+_ORDER_HELP = {
+    "order_id": "The shop's own, taken once.",
+    "source": "Who sells it: a source of the settings.",
+    "isbn": "The title.",
+    "format": "Such as epub, pdf or mp3; needed where an ISBN has several.",
+    "market": "The customer's country and currency, as CA/CAD.",
+    "customer_id": "The shop's own.",
+    "agreed_price": "What the customer agreed to, tax included; none: today's.",
+    "price_rule": f"{', '.join(rule.value for rule in PriceRule)}.",
+    "payment": f"{', '.join(payment.value for payment in Payment)}.",
+}
+for _column in COLUMNS:
+    add_order = click.option(f"--{_column.replace('_', '-')}", _column, help=_ORDER_HELP.get(_column))(add_order)
 
 
 @orders.command("list")
 @click.option(
-    "--state", "states", multiple=True, type=click.Choice([state.value for state in OrderState], case_sensitive=False)
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([state.value for state in OrderState], case_sensitive=False),
+    help="In this state; again for more.",
 )
-@click.option("--source", metavar="NAME")
-@click.option("--title", "isbn", metavar="ISBN")
-@click.option("--limit", type=click.IntRange(1), default=1000)
+@click.option("--source", metavar="NAME", help="Of this source alone.")
+@click.option("--title", "isbn", metavar="ISBN", help="For this title alone.")
+@click.option("--limit", type=click.IntRange(1), default=1000, show_default=True, help="At most so many.")
 @as_json
 @click.pass_context
 def list_orders(context: click.Context, /, **options: Any) -> int:
@@ -643,16 +669,22 @@ _parked_command("drop", "Give a record or a probe up; a call of an order is reso
 
 @cli.group()
 def quarantine() -> None:
-    """Records that are kept apart: unreadable ones, updates without a base, tests, notices of transfer."""
+    """Records that are kept apart. Unreadable ones, updates without a base, tests, notices of transfer."""
 
 
 @quarantine.command("list")
-@click.option("--source", metavar="NAME")
-@click.option("--kind", "kinds", multiple=True, type=click.Choice([kind.value for kind in AsideKind]))
+@click.option("--source", metavar="NAME", help="Of this source alone.")
+@click.option(
+    "--kind",
+    "kinds",
+    multiple=True,
+    type=click.Choice([kind.value for kind in AsideKind]),
+    help="Of this kind; again for more.",
+)
 @as_json
 @click.pass_context
 def list_quarantine(context: click.Context, source: str | None, kinds: tuple[str, ...], *, as_json: bool) -> int:
-    """All of them, oldest first; the exit code is 1 where any is quarantined."""
+    """All of them, oldest first. The exit code is 1 where any is quarantined."""
     return _command(context, "quarantine_list", {"source": source, "kinds": list(kinds)}, json=as_json)
 
 
@@ -661,7 +693,7 @@ def list_quarantine(context: click.Context, source: str | None, kinds: tuple[str
 @as_json
 @click.pass_context
 def show_quarantine(context: click.Context, record: str, *, as_json: bool) -> int:
-    """One of them: where it stood, why it is here, its bytes."""
+    """One of them, why it is here, its bytes."""
     return _command(context, "quarantine_show", {"id": record}, json=as_json)
 
 
@@ -670,7 +702,7 @@ def show_quarantine(context: click.Context, record: str, *, as_json: bool) -> in
 @as_json
 @click.pass_context
 def retry_quarantine(context: click.Context, records: tuple[str, ...], *, as_json: bool) -> int:
-    """Read them again (all, where none is named), after an upgrade or a change of settings."""
+    """Read them again; without ids, all. Worth it after an upgrade or a change of settings."""
     return _command(context, "quarantine_retry", {"ids": list(records)}, json=as_json)
 
 
@@ -679,13 +711,13 @@ def retry_quarantine(context: click.Context, records: tuple[str, ...], *, as_jso
 @as_json
 @click.pass_context
 def drop_quarantine(context: click.Context, records: tuple[str, ...], *, as_json: bool) -> int:
-    """Forget them; what stands in the store stays as it is."""
+    """Forget them. What stands in the catalogue stays as it is."""
     return _command(context, "quarantine_drop", {"ids": list(records)}, json=as_json)
 
 
 @cli.command()
 @click.argument("name")
-@click.option("--reason")
+@click.option("--reason", help="Shown by status and doctor.")
 @as_json
 @click.pass_context
 def pause(context: click.Context, name: str, reason: str | None, *, as_json: bool) -> int:
@@ -741,7 +773,7 @@ class _NoCalls:
 @as_json
 @click.pass_context
 def check_config(context: click.Context, *, as_json: bool) -> int:
-    """Read the settings and every secret they name; say all that is wrong."""
+    """Say all that is wrong with the settings. Reads every secret and code-list file they name."""
     settings = _settings(context)
     connect_sources(settings, World(clock=SystemClock(), pace=_NoCalls(), directory=settings.directory))
     code_lists(settings)
@@ -756,7 +788,7 @@ def check_config(context: click.Context, *, as_json: bool) -> int:
 @as_json
 @click.pass_context
 def doctor(context: click.Context, *, as_json: bool) -> int:
-    """Check settings, store and every account, and say what is wrong with each."""
+    """Check settings, store and every account."""
     return _command(context, "doctor", {}, json=as_json)
 
 
@@ -767,7 +799,7 @@ def doctor(context: click.Context, *, as_json: bool) -> int:
 @as_json
 @click.pass_context
 def code_lists_group(context: click.Context, *, as_json: bool) -> int:
-    """The ONIX code lists: which issue is in use, and how many codes each list has."""
+    """The ONIX code lists in use. Of which issue, and how many codes each list has."""
     if context.invoked_subcommand is not None:
         return 0
     settings = _settings(context)
@@ -796,7 +828,7 @@ def code_lists_group(context: click.Context, *, as_json: bool) -> int:
 @click.argument("schema", metavar="FILE", type=click.Path(path_type=Path))
 @click.option("--out", type=click.Path(path_type=Path), help="Where to write it (default: standard output).")
 def convert_code_lists(schema: Path, out: Path | None) -> int:
-    """Make a file for [service] code_lists of EDItEUR's schema of another issue, ONIX_BookProduct_CodeLists.xsd.
+    """Make a file of another issue's schema. For [service] code_lists, of EDItEUR's ONIX_BookProduct_CodeLists.xsd.
 
     Lists of ONIX 2.1 that the schema no longer has are carried over from the shipped ones.
     """
@@ -816,11 +848,18 @@ def convert_code_lists(schema: Path, out: Path | None) -> int:
 
 @cli.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0: any free one.")
-@click.option("--seed", type=int, default=1)
-@click.option("--titles", type=click.IntRange(1), default=3000)
-@click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), default=Path("var/sandbox"))
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same catalogue.")
+@click.option("--titles", type=click.IntRange(1), default=3000, show_default=True, help="How large a catalogue.")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("var/sandbox"),
+    show_default=True,
+    help="Where the settings and the store are.",
+)
 def sandbox(port: int, seed: int, titles: int, directory: Path) -> int:
-    """The stub distributors on loopback, until it is stopped; prints one JSON line with the settings to use."""
+    """The stub distributors on loopback. Prints one JSON line with the settings to use, and serves until it is stopped."""
 
     async def serve() -> None:
         stubs = make_sandbox(seed, titles, directory)
@@ -851,10 +890,10 @@ def make_sandbox(seed: int, titles: int, directory: Path) -> Sandbox:
 
 
 @cli.command()
-@click.option("--titles", type=click.IntRange(200), default=3000)
-@click.option("--seed", type=int, default=1)
+@click.option("--titles", type=click.IntRange(200), default=3000, show_default=True, help="How large a catalogue.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed plays the same day.")
 def demo(titles: int, seed: int) -> int:
-    """The main job in under a minute: catalogue, orders, a release crossed, a refund, a summary."""
+    """A shop's day in under a minute. Catalogue, orders, a release crossed, a refund, a summary."""
     return run_async(lambda: _demo(titles, seed))
 
 
@@ -882,11 +921,11 @@ async def _demo(titles: int, seed: int) -> int:
 
 
 @cli.command()
-@click.option("--records", type=click.IntRange(100), default=None)
-@click.option("--rounds", type=click.IntRange(1), default=None)
+@click.option("--records", type=click.IntRange(100), default=None, help="How large a feed.")
+@click.option("--rounds", type=click.IntRange(1), default=None, help="The best of so many rounds counts.")
 @as_json
 def bench(records: int | None, rounds: int | None, *, as_json: bool) -> int:
-    """Measure the parse-and-diff hot path; results are ratios within one run."""
+    """Measure the hot path, in ratios of one run."""
     given = {name: value for name, value in (("records", records), ("rounds", rounds)) if value is not None}
     importlib.import_module("bench").run(**given, as_json=as_json)
     return 0

@@ -7,7 +7,7 @@ SyncEngineError                      exit 70
 ├── SourceFailed                     4   a source could not be reached or is not what it should be
 │   ├── SourceUnreachable                the network or the distributor is down, or took too long
 │   ├── SourceRefused                    credentials or account refused
-│   ├── NotOnix                          a login page, an image, another XML vocabulary, ONIX 2.1
+│   ├── NotOnix                          a login page, an image, another XML vocabulary, ONIX 1
 │   ├── FeedTorn                         a body that ended before its end
 │   └── FullPassNeeded                   the distributor will not serve this delta
 ├── StoreFailed                      4   the store cannot be opened or is not what it should be
@@ -75,7 +75,7 @@ class SourceRefused(SourceFailed):
 
 
 class NotOnix(SourceFailed):
-    """The bytes are no ONIX 3 message: a login page, an image, another XML vocabulary, ONIX 2.1."""
+    """The bytes are no ONIX message: a login page, an image, another XML vocabulary, ONIX 1."""
 
 
 class FeedTorn(SourceFailed):

@@ -69,9 +69,7 @@ def unreadable(path: Path, error: OSError) -> InputUnreadable:
     """The error for a file that cannot be opened."""
     match error:
         case FileNotFoundError():
-            return InputUnreadable(
-                f"{path} does not exist", hint="check the path; relative ones start at the settings file"
-            )
+            return InputUnreadable(f"{path} does not exist", hint="check the path")
         case PermissionError():
             return InputUnreadable(f"{path} may not be read", hint="give this user the right to read it")
         case IsADirectoryError():

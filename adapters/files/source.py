@@ -125,9 +125,7 @@ def _matches(pattern: str) -> list[Path]:
         raise unreadable(path, error) from error
     found = sorted(Path(match) for match in glob.glob(pattern, recursive=True) if Path(match).is_file())  # noqa: PTH207 - Path.glob takes no absolute pattern
     if not found:
-        raise InputUnreadable(
-            f"no file matches {pattern}", hint="check the pattern; relative ones start at the settings file"
-        )
+        raise InputUnreadable(f"no file matches {pattern}", hint="check the pattern, and whether the files have come")
     return found
 
 

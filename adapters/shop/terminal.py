@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -23,8 +26,16 @@ from rich.text import Text
 
 from adapters.shop.title_page import show_title
 from syncengine.domain.ids import SourceName
+from syncengine.domain.passes import WARNINGS_KEPT, PassMode, RecordOutcome, WarningKind
 
 Document = Mapping[str, Any]
+
+_WARNINGS_SHOWN = 10
+_WITHOUT_END = 100_000
+"""The columns of what is no terminal."""
+_BLANKS_AT_ENDS = re.compile(" +$", re.MULTILINE)
+_CONTROL = re.compile(r"[^\t\n\x20-\x7e\xa0-\U0010ffff]")
+"""C0 and C1 without tabs and line ends: what a sender wrote must not steer the terminal."""
 
 _STATE_COLOURS = {
     "PLACED": "green",
@@ -39,13 +50,36 @@ _STATE_COLOURS = {
 
 
 def show(command: str, document: Document, console: Console) -> None:
-    """Print a command's document for a person; one without a shape of its own as plain keys and values."""
-    _SHAPES.get(command, _plain)(document, console)
+    """Print a command's document for a person; one without a shape of its own as plain keys and values.
+
+    What goes into a file or to another program keeps its lines whole, for grep to find, unless COLUMNS says how long they are.
+    """
+    shape, document = _SHAPES.get(command, _plain), _visible(document)
+    if console.is_terminal or "COLUMNS" in os.environ:
+        shape(document, console)
+        return
+    console.width = _WITHOUT_END
+    with console.capture() as captured:
+        shape(document, console)
+    console.file.write(_BLANKS_AT_ENDS.sub("", captured.get()))
+    console.file.flush()
+
+
+def _visible(value: Any) -> Any:  # noqa: ANN401 - any part of a document, and the same again
+    """The same with control characters spelled out."""
+    if isinstance(value, str):
+        return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", value.replace("\r\n", "\n"))
+    if isinstance(value, Mapping):
+        return {key: _visible(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_visible(part) for part in value]
+    return value
 
 
 def _resync(document: Document, console: Console) -> None:
+    told = {error["message"] for error in document.get("errors", ())}
     for report in document["passes"]:
-        _pass(report, console)
+        _pass(report, console, told)
     orders = {state: count for state, count in document["orders"].items() if count}
     if orders:
         console.print("orders     " + ", ".join(f"{count:,} {_coloured(state)}" for state, count in orders.items()))
@@ -54,40 +88,60 @@ def _resync(document: Document, console: Console) -> None:
         console.print(
             f"delivery   {delivery['settled']:,} settled, {delivery['pending']:,} still owed, {delivery['parked']:,} parked"
         )
-    for name, reason in document.get("paused", {}).items():
-        console.print(f"[bold red]{escape(name)} is paused[/]: {escape(reason)}  (run.py resume {escape(name)})")
+    _paused(document.get("paused", {}), console)
+    if any(report["quarantined"] or report["held"] for report in document["passes"]):
+        console.print("[bold]next[/]       run.py quarantine list")
     if orders.get("ATTENTION"):
         console.print("[bold]next[/]       run.py orders list --state ATTENTION")
 
 
-def _pass(report: Document, console: Console) -> None:
+def _pass(report: Document, console: Console, told: Collection[str] = ()) -> None:
+    """The account of a pass, without warnings that were told as its error."""
     end = "complete" if report["complete"] else "[bold red]not complete[/]"
     console.print(
-        f"[bold]{escape(report['source'])}[/] {report['mode']} pass {end}: {report['records']:,} records, "
+        f"[bold]{escape(report['source'])}[/] {report['mode']} pass {end}: {_counted(report['records'], 'record')}, "
         f"{report['bytes']:,} bytes in {report['seconds']:.1f} s"
     )
-    names = (
-        "added",
-        "changed",
-        "touched",
-        "removed",
-        "vanished",
-        "unchanged",
-        "held",
-        "ignored",
-        "duplicates",
-        "quarantined",
-    )
-    counts = [f"{report[name]:,} {name}" for name in names if report[name]]
-    console.print("  records  " + (", ".join(counts) or "none"))
+    _account(report, console, told)
+
+
+def _account(report: Document, console: Console, told: Collection[str] = ()) -> None:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row("  records", ", ".join(_outcomes(report)) or "none")
     if report["changes"]:
-        fields = sorted(report["changes"].items(), key=lambda item: -item[1])
-        console.print("  changed  " + ", ".join(f"{field} {count:,}" for field, count in fields))
-    for says in report["warnings"][:10]:
-        console.print(f"  [yellow]warning[/]  {escape(says)}")
-    if (count := sum(report["warning_kinds"].values())) > 10:
-        kinds = ", ".join(f"{kind} {number:,}" for kind, number in report["warning_kinds"].items())
-        console.print(f"  {count:,} warnings in all: {kinds}; --json shows more of them")
+        grid.add_row("  changed", _frequent(report["changes"]))
+    for says in [says for says in report["warnings"] if says not in told][:_WARNINGS_SHOWN]:
+        grid.add_row("  [yellow]warning[/]", escape(_near(says)))
+    if (count := sum(report["warning_kinds"].values())) > _WARNINGS_SHOWN:
+        kinds = _frequent(report["warning_kinds"])
+        grid.add_row("  [yellow]in all[/]", f"{count:,} warnings: {kinds} (--json has the first {WARNINGS_KEPT})")
+    console.print(grid)
+
+
+def _outcomes(report: Document) -> Iterator[str]:
+    """How many records came to what, the most telling first."""
+    for name in (
+        RecordOutcome.ADDED,
+        RecordOutcome.CHANGED,
+        RecordOutcome.TOUCHED,
+        RecordOutcome.REMOVED,
+        "vanished",
+        RecordOutcome.UNCHANGED,
+        RecordOutcome.HELD,
+        RecordOutcome.IGNORED,
+        RecordOutcome.DUPLICATES,
+        RecordOutcome.QUARANTINED,
+    ):
+        if count := report[name]:
+            yield _counted(count, "duplicate") if name == RecordOutcome.DUPLICATES else f"{count:,} {name}"
+
+
+def _frequent(counts: Mapping[str, int]) -> str:
+    """What was counted, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda counted: (-counted[1], counted[0]))
+    return ", ".join(f"{name} {count:,}" for name, count in ordered)
 
 
 def _orders(document: Document, console: Console) -> None:
@@ -104,7 +158,7 @@ def _orders(document: Document, console: Console) -> None:
 def _taken(document: Document, console: Console) -> None:
     states = ", ".join(f"{count:,} {_coloured(state)}" for state, count in document["states"].items())
     known = f", {document['known']:,} were there already" if document["known"] else ""
-    console.print(f"{document['added']:,} orders taken{known}" + (f": {states}" if states else ""))
+    console.print(f"{_counted(document['added'], 'order')} taken{known}" + (f": {states}" if states else ""))
     for says in document["skipped"]:
         console.print(f"  [yellow]skipped[/]  {escape(says)}")
     if 0 < len(document["orders"]) <= 5:
@@ -145,15 +199,6 @@ def _offers(document: Document, console: Console) -> None:
             console.print(f"  {rule['id']:<16} {escape(rule['says'])}")
 
 
-def _changes(document: Document, console: Console) -> None:
-    for change in document["changes"]:
-        fields = "; ".join(f"{field['field']} {field['old']} -> {field['new']}" for field in change["fields"])
-        title = f"{change['isbn']} {change['format']}" if change["isbn"] else change["record_reference"]
-        console.print(
-            f"{change['seq']:>7} {_when(change['at'])} {change['kind']:<8} {escape(str(title))} {change['market'] or ''} {escape(fields)}"
-        )
-
-
 def _parked(document: Document, console: Console) -> None:
     if not document["entries"] and not document["records"]:
         console.print("nothing is parked")
@@ -173,48 +218,99 @@ def _parked(document: Document, console: Console) -> None:
         _aside(document, console)
 
 
+def _parked_one(document: Document, console: Console) -> None:
+    if "record" in document:
+        _aside_whole(document, console)
+    else:
+        _plain(document, console)
+
+
 def _aside(document: Document, console: Console) -> None:
     table = _table("id", "kind", "record", "where", "why")
     for row in document["records"]:
-        where = f"{row['part']} line {row['line']}"
-        reference = escape(row["record_reference"] or "?")
-        table.add_row(row["id"], row["kind"], reference, escape(where), escape(row["reason"]))
+        reference = row["record_reference"] or "without reference"
+        table.add_row(row["id"], row["kind"], escape(reference), escape(_where(row)), escape(row["reason"]))
     console.print(table if document["records"] else "nothing is set aside")
 
 
+def _dropped(document: Document, console: Console) -> None:
+    console.print(f"{_counted(len(document['records']), 'record')} forgotten:")
+    _aside(document, console)
+
+
 def _aside_whole(document: Document, console: Console) -> None:
+    """A record that was set aside, with its bytes where the document has them."""
     row = document["record"]
     console.print(f"[bold]{row['id']}[/] {row['kind']} record {escape(row['record_reference'] or 'without reference')}")
-    console.print(f"  of {escape(row['source'])}, {escape(row['part'])} line {row['line']}, {_when(row['at'])}")
-    console.print(f"  {escape(row['reason'])}\n")
-    console.print(escape(row["body"]), highlight=False, soft_wrap=True)
+    console.print(f"  of {escape(row['source'])}, {escape(_where(row))}, {_when(row['at'])}")
+    console.print(f"  {escape(row['reason'])}")
+    if "body" in row:
+        console.print()
+        console.print(escape(row["body"]), highlight=False, soft_wrap=True)
+
+
+def _where(row: Document) -> str:
+    return f"{_near(row['part'])} line {row['line']}"
 
 
 def _retried(document: Document, console: Console) -> None:
     for report in document["passes"]:
-        _pass(report, console)
+        console.print(f"[bold]{escape(report['source'])}[/]: {_counted(report['records'], 'record')} read again")
+        _account(report, console)
     if not document["passes"]:
         console.print("nothing is set aside that could be read again")
 
 
 def _status(document: Document, console: Console) -> None:
+    reports = [report for report in document["passes"] if report["mode"] != PassMode.SINGLE]
+    latest = {(report["source"], report["stream"]): report for report in reversed(reports)}
     for source in document["sources"]:
         ended = [_when(stands["last_complete_at"]) or "never" for stands in source["streams"].values()]
         console.print(
-            f"[bold]{escape(source['source'])}[/]  {source['records']:,} records, last complete pass {', '.join(ended)}"
+            f"[bold]{escape(source['source'])}[/]  {_counted(source['records'], 'record')}, "
+            f"last complete pass {', '.join(ended)}"
         )
+        for stream in source["streams"]:
+            _unfinished(latest.pop((source["source"], stream), None), console)
+    for (name, _), report in latest.items():
+        console.print(f"[bold]{escape(name)}[/]  last pass {_when(report['ended_at']) or 'not ended'}")
+        _unfinished(report, console)
     orders = ", ".join(f"{count:,} {_coloured(state)}" for state, count in document["orders"].items() if count)
     console.print(f"orders    {orders or 'none'}")
     owed = ", ".join(f"{count:,} {state}" for state, count in document["delivery"].items() if count)
     console.print(f"delivery  {owed or 'nothing owed'}")
-    if document["quarantined"]:
-        console.print(f"[yellow]{document['quarantined']:,} records are quarantined[/]: run.py quarantine list")
-    if held := document["set_aside"]["held"]:
-        console.print(f"{held:,} block updates wait for their records: run.py quarantine list --kind held")
-    for name, reason in document["paused"].items():
-        console.print(f"[bold red]{escape(name)} is paused[/]: {escape(reason)}  (run.py resume {escape(name)})")
+    if count := document["quarantined"]:
+        console.print(
+            f"[yellow]{_counted(count, 'record')} {'is' if count == 1 else 'are'} quarantined[/]: run.py quarantine list"
+        )
+    if count := document["set_aside"]["held"]:
+        waits = "waits for its record" if count == 1 else "wait for their records"
+        console.print(f"{_counted(count, 'update')} {waits}: run.py quarantine list --kind held")
+    _paused(document["paused"], console)
     if document["orders"].get("ATTENTION"):
         console.print("[bold]next[/]      run.py orders list --state ATTENTION")
+
+
+def _unfinished(report: Document | None, console: Console) -> None:
+    """Why the last pass of a stream did not come to its end, or that it has not yet."""
+    if report is None or report["complete"]:
+        return
+    if report["ended_at"] or WarningKind.BROKEN_OFF in report["warning_kinds"]:
+        why = escape(_near(report["warnings"][-1])) if report["warnings"] else "resync tells why"
+        console.print(f"  [bold red]the last pass was not complete[/]: {why}")
+    else:
+        console.print(f"  a pass has begun and not ended: {_counted(report['records'], 'record')} so far")
+
+
+def _rest(document: Document, console: Console) -> None:
+    _paused(document["paused"], console)
+    if not document["paused"]:
+        console.print("nothing is paused")
+
+
+def _paused(reasons: Mapping[str, str], console: Console) -> None:
+    for name, reason in reasons.items():
+        console.print(f"[bold red]{escape(name)} is paused[/]: {escape(reason)}  (run.py resume {escape(name)})")
 
 
 def _plan(document: Document, console: Console) -> None:
@@ -236,6 +332,11 @@ def _doctor(document: Document, console: Console) -> None:
     for check in document["checks"]:
         mark = "[green]good[/]" if check["ok"] else "[bold red]bad [/]"
         console.print(f"{mark}  {escape(check['check'])}: {escape(check['says'])}")
+
+
+def _settings(document: Document, console: Console) -> None:
+    _plain(document, console)
+    console.print("the settings are in order")
 
 
 def _when(instant: str | None) -> str:
@@ -276,15 +377,19 @@ _SHAPES: Mapping[str, Callable[[Document, Console], None]] = {
     "orders_resolve": _orders,
     "offer": _offers,
     "title": show_title,
-    "changes": _changes,
     "parked_list": _parked,
+    "parked_show": _parked_one,
+    "parked_drop": _parked_one,
     "quarantine_list": _aside,
     "quarantine_show": _aside_whole,
     "quarantine_retry": _retried,
-    "quarantine_drop": _aside,
+    "quarantine_drop": _dropped,
+    "pause": _rest,
+    "resume": _rest,
     "status": _status,
     "plan": _plan,
     "doctor": _doctor,
+    "check_config": _settings,
 }
 
 
@@ -341,6 +446,16 @@ class Bars:
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=None, says="", unit=unit, scale=scale)
         return self._tasks[name]
+
+
+def _counted(count: int, thing: str) -> str:
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
+def _near(text: str) -> str:
+    """Paths below the current directory as they are typed there."""
+    here = Path.cwd()
+    return text if here == Path(here.anchor) else text.replace(f"{here}{os.sep}", "")
 
 
 def _cut(text: str, width: int = 72) -> str:

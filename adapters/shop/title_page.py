@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import starmap
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +20,7 @@ _CODES = 12
 """How many characters of a long and of a short text are shown, and how many entries of a list, or codes of a territory."""
 
 _WITHOUT = " without "
+_DAY = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})")
 
 
 def show_title(document: Document, console: Console) -> None:
@@ -37,7 +40,7 @@ def _show(title: Document, console: Console) -> None:
         _head(description, console)
     console.print(Text(f"{title['isbn']} {title['format']}", "bold"), Text(where, "dim"))
     console.print()
-    rows = [*(_described(description) if description else ()), *_facts(title["facts"]), *_offers(title["offers"])]
+    rows = [*(_described(description) if description else ()), *_facts(title["facts"]), *_offers(title)]
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -96,14 +99,15 @@ def _described(description: Document) -> Iterator[tuple[str, str]]:
 
 def _facts(facts: Document) -> Iterator[tuple[str, str]]:
     yield "status", _name(facts["publishing_status"])
-    yield "dates", _listed(f"{_name(date['role'])} {date['text']}" for date in facts["dates"])
+    yield "dates", _listed(map(_date, facts["dates"]))
     yield "rights", "\n".join(f"{_name(found['type'])}: {_few(found['territory'])}" for found in facts["sales_rights"])
-    details = [detail for supply in facts["supplies"] for detail in supply["details"]]
-    yield "supply", "\n".join(map(_supply, details[:_SHOWN])) + _and_more(len(details))
+    details = [(supply, detail) for supply in facts["supplies"] for detail in supply["details"]]
+    yield "supply", "\n".join(starmap(_supply, details[:_SHOWN])) + _and_more(len(details))
 
 
-def _offers(offers: Sequence[Document]) -> Iterator[tuple[str, str]]:
-    yield "offers", "\n".join(map(_offer, offers))
+def _offers(title: Document) -> Iterator[tuple[str, str]]:
+    none = f"no markets are set for {title['source']}; ask for one: run.py offer {title['isbn']} --market …"
+    yield "offers", "\n".join(map(_offer, title["offers"])) or none
 
 
 # --- lines
@@ -188,15 +192,21 @@ def _more(texts: Mapping[str, Sequence[Document]]) -> str:
     return _listed(f"{_name(text['type'])} ({len(text['text']['plain']):,} characters)" for text in found)
 
 
-def _supply(detail: Document) -> str:
-    """Prices that differ in nothing but their territory stand together."""
+def _supply(supply: Document, detail: Document) -> str:
+    """Where, from whom, from when, for how much; prices that differ in nothing but their territory stand together."""
     territories: dict[str, list[str]] = {}
     for price in detail["prices"]:
         territories.setdefault(_price(price), []).append(price["territory"] or "")
     prices = (f"{price} in {where}" if (where := _together(found)) else price for price, found in territories.items())
     what = _listed(prices) or _name(detail["unpriced"])
-    who = _joined(detail["supplier"], _name(detail["availability"]))
-    return f"{who}: {what}" if what else who
+    where = _few(" ".join(supply["markets"]))
+    who = _joined(
+        detail["supplier"],
+        _name(supply["market_status"]),
+        _name(detail["availability"]),
+        *map(_date, (*supply["market_dates"], *detail["dates"])),
+    )
+    return ": ".join(filter(None, (where, who, what)))
 
 
 def _together(territories: Sequence[str]) -> str:
@@ -206,8 +216,9 @@ def _together(territories: Sequence[str]) -> str:
 
 def _price(price: Document) -> str:
     amount = f"{price['amount']} {price['currency'] or ''}" if price["amount"] else _name(price["unpriced"])
-    dates = "".join(f", {_name(date['role']).lower()} {date['text']}" for date in price["dates"])
-    return f"{amount} ({_name(price['type'])}{dates})"
+    conditions = "with conditions" if price["has_conditions"] else None
+    terms = _joined(_name(price["type"]), _name(price["qualifier"]), conditions, *map(_date, price["dates"]))
+    return f"{amount} ({terms})" if terms else amount
 
 
 def _offer(offer: Document) -> str:
@@ -217,6 +228,12 @@ def _offer(offer: Document) -> str:
 
 
 # --- words
+
+
+def _date(date: Document) -> str:
+    """A whole day as ISO 8601 has it, anything else as it was sent."""
+    text, is_day = date["text"], date["format"] in {None, "00"} and _DAY.fullmatch(date["text"])
+    return f"{_name(date['role'])} {'-'.join(is_day.groups()) if is_day else text}"
 
 
 def _name(coded: Document | None) -> str:

@@ -195,7 +195,7 @@ async def test_a_distributors_title_is_described_and_offered_in_its_markets(tmp_
 
 def page(document, width: int = 100) -> str:
     written = io.StringIO()
-    show("title", document, Console(file=written, width=width))
+    show("title", document, Console(file=written, width=width, force_terminal=True, color_system=None))
     return written.getvalue()
 
 
