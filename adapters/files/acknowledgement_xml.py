@@ -75,6 +75,7 @@ SEVERITIES: Mapping[WarningKind, Severity] = {
     WarningKind.HEADER: Severity.WARNING,
     WarningKind.STRAY_CONTENT: Severity.ERROR,
     WarningKind.TRUNCATED: Severity.ERROR,
+    WarningKind.EMPTY: Severity.WARNING,
     WarningKind.CUT_RECORD: Severity.FATAL,
     WarningKind.DUPLICATE_REFERENCE: Severity.WARNING,
     WarningKind.MISSING_REFERENCE: Severity.WARNING,

@@ -12,12 +12,14 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from adapters.files.zones import local_zone
 from syncengine.domain.codes import NotificationType, ProductForm, ProductFormDetail
 from syncengine.domain.ids import Format, Isbn
 from syncengine.domain.offer import HeldOrders, Offer, OfferState, RuleApplied
 from syncengine.domain.openings import (
     Closing,
     Opening,
+    announcement_opening,
     expected_opening,
     preorder_opening,
     publication_start,
@@ -25,6 +27,7 @@ from syncengine.domain.openings import (
     sale_closing,
     sale_opening,
     supply_closing,
+    unknown_opening,
 )
 from syncengine.domain.prices import ConsumerPrice, PriceTimeline, price_timeline
 from syncengine.domain.product import Product, ProductSupply, SupplyDetail
@@ -75,15 +78,17 @@ class _Supply:
 
     standing: Standing
     embargo: Opening
+    doubt: Opening
     expected: Opening
     returns: Opening
     preorders: Opening
+    announcement: Opening
     closings: tuple[Closing, ...]
     prices: PriceTimeline
     says: str
 
     def instants(self) -> Iterator[datetime | None]:
-        yield from (self.embargo.at, self.expected.at, self.preorders.at)
+        yield from (self.embargo.at, self.doubt.at, self.expected.at, self.preorders.at, self.announcement.at)
         yield from (closing.at for closing in self.closings)
         yield from self.prices.turns()
 
@@ -100,15 +105,15 @@ class _Case:
 class OnixRules:
     """The standard's rules, for senders without conventions of their own. There is nobody to order from.
 
-    `zone` is where dates without zone begin; `publication_date_is_embargo` is for senders that put the start of sale into
-    the publication date.
+    `zone` is where dates without zone begin; without one they begin in each market by its own local time (2.9).
+    `publication_date_is_embargo` is for senders that put the start of sale into the publication date.
     """
 
     def __init__(
         self,
         *,
         markets: tuple[Market, ...],
-        zone: ZoneInfo,
+        zone: ZoneInfo | None = None,
         tax_rates: Mapping[str, Decimal] | None = None,
         publication_date_is_embargo: bool = False,
     ) -> None:
@@ -122,7 +127,8 @@ class OnixRules:
         markets = ",".join(sorted(map(str, self._markets)))
         rates = ",".join(f"{country}:{rate}" for country, rate in sorted(self._tax_rates.items()))
         embargo = "02,01" if self._publication_date_is_embargo else "02"
-        return f"onix 2; markets={markets}; zone={self._zone.key}; tax_rates={rates}; embargo={embargo}"
+        zones = ",".join(sorted({self._zone_in(market.country).key for market in self._markets}))
+        return f"onix 3; markets={markets}; zones={zones}; tax_rates={rates}; embargo={embargo}"
 
     @property
     def markets(self) -> tuple[Market, ...]:
@@ -157,6 +163,9 @@ class OnixRules:
         """The standard gives the past no meaning."""
         return remembered
 
+    def _zone_in(self, country: str) -> ZoneInfo:
+        return self._zone or local_zone(country)
+
     def _case(self, title: Title, market: Market) -> _Case:
         product, settled = _record(title)
         if product is None:
@@ -173,7 +182,7 @@ class OnixRules:
         return _Case(product=product, supplies=supplies)
 
     def _supply(self, product: Product, block: ProductSupply, detail: SupplyDetail, market: Market) -> _Supply:
-        zone = self._zone
+        zone = self._zone_in(market.country)
         counts = self._publication_date_is_embargo
         embargo = sale_opening(product, block, detail, zone, publication_counts=counts)
         standing = _standing(product, block, detail, has_embargo=embargo.is_announced)
@@ -181,9 +190,11 @@ class OnixRules:
         return _Supply(
             standing=Standing.UNKNOWN if left is Access.UNKNOWN else standing,
             embargo=embargo,
+            doubt=unknown_opening(product, block, detail, zone),
             expected=expected_opening(product, block, detail, zone, publication_counts=counts),
             returns=return_opening(product, block, detail, zone),
             preorders=preorder_opening(product, block, zone),
+            announcement=announcement_opening(product, block, zone),
             closings=(sale_closing(product, block, zone), supply_closing(detail, zone)),
             prices=price_timeline(
                 detail.prices,
@@ -213,8 +224,13 @@ def _record(title: Title) -> tuple[Product | None, _Decision | None]:
 
 
 def _is_for(block: ProductSupply, country: str) -> bool:
+    """Whether the block's suppliers act for this kind of shop in the country."""
+    return _is_for_shop(block) and _acts_in(block, country)
+
+
+def _acts_in(block: ProductSupply, country: str) -> bool:
     """Whether the block's suppliers act in the country; without a market, wherever the rights are."""
-    return _is_for_shop(block) and (not block.markets or covered(block.markets, country))
+    return not block.markets or covered(block.markets, country)
 
 
 def _is_for_shop(block: ProductSupply) -> bool:
@@ -276,8 +292,13 @@ def _nowhere(product: Product, blocks: Collection[ProductSupply], country: str) 
     if any(block.details for block in blocks):
         return None
     if product.supplies and not blocks:
-        return _settled(OfferState.OUT_OF_TERRITORY, "2.12", f"no supplier acts in {country}")
+        return _settled(OfferState.OUT_OF_TERRITORY, "2.12", _why_nowhere(product, country))
     return _settled(OfferState.UNAVAILABLE, "2.12", "it has no supplier")
+
+
+def _why_nowhere(product: Product, country: str) -> str:
+    shut = {code for block in product.supplies if _acts_in(block, country) for code in block.market_restrictions}
+    return f"{access(shut)[1]} in {country}" if shut else f"no supplier acts in {country}"
 
 
 # --- what time changes ----------------------------------------------------------------------------------------------------
@@ -302,6 +323,8 @@ def _by_supply(supply: _Supply, at: datetime) -> _Decision:
         passed = [closing.says for closing in supply.closings if closing.has_passed(at)]
         if passed:
             return _settled(OfferState.UNAVAILABLE, "2.11", f"its sale has ended: {passed[0]}", stops=True)
+        if supply.doubt.is_ahead(at):
+            return _in_doubt(supply)
         return _when_out(supply, at) if supply.standing is Standing.SELL else _when_announced(supply, at)
     if supply.standing is Standing.UNKNOWN:
         return _settled(OfferState.UNKNOWN, "2.10", f"{supply.says}: no conclusion")
@@ -311,9 +334,18 @@ def _by_supply(supply: _Supply, at: datetime) -> _Decision:
     return _settled(OfferState.UNAVAILABLE, "2.10", f"{supply.says}{again}")
 
 
+def _in_doubt(supply: _Supply) -> _Decision:
+    """A date is to come whose role nobody knows: it may be an embargo, on preorders too."""
+    rule = _rule("2.11", f"{supply.says}; a date in a role that nobody knows: {supply.doubt.says}")
+    return _Decision(state=OfferState.NOT_YET, rules=(rule,), starts_at=supply.embargo.or_later(supply.doubt).at)
+
+
 def _when_out(supply: _Supply, at: datetime) -> _Decision:
     if supply.embargo.is_ahead(at):
         return _ahead(supply, supply.embargo, at)
+    if supply.announcement.at is not None and at < supply.announcement.at:
+        rule = _rule("2.11", f"{supply.says}; not to be shown before {supply.announcement.says}")
+        return _Decision(state=OfferState.NOT_YET, rules=(rule,), starts_at=supply.announcement.at)
     return _priced(OfferState.FOR_SALE, supply, supply.embargo, at)
 
 

@@ -287,6 +287,53 @@ def test_a_vague_date_opens_on_its_last_day(text, first_sale):
     assert state(product, first_sale) is S.FOR_SALE
 
 
+@pytest.mark.parametrize(
+    "product",
+    [
+        record(publishing_dates=(dated("ZZ", FUTURE),)),
+        record(supply(market_dates=(dated("ZZ", FUTURE),))),
+        record(supply(detail(dates=(dated("ZZ", FUTURE),)))),
+        record(publishing_dates=(dated("02", PAST), dated("", FUTURE))),
+    ],
+)
+def test_a_date_in_a_role_that_nobody_knows_is_waited_for(product):
+    """It may be an embargo, on orders in advance too."""
+    before = offer(product)
+    assert (before.state, before.accepts_orders, before.accepts_preorders) == (S.NOT_YET, False, False)
+    assert (before.starts_at, before.next_change_at) == (START, START)
+    assert state(product, START) is S.FOR_SALE
+
+
+@pytest.mark.parametrize("availability", ["10", "20"])
+def test_no_preorders_are_taken_before_it_either(availability):
+    dates = (dated("ZZ", FUTURE), dated("02", LATER), dated("01", LATER))
+    product = record(supply(detail(availability=availability)), publishing_dates=dates)
+    assert state(product) is S.NOT_YET
+    assert state(product, START) is S.PREORDER
+
+
+def test_a_date_in_a_role_that_nobody_knows_puts_nothing_on_sale():
+    forthcoming = record(publishing_status="02")
+    assert state(forthcoming) is S.ANNOUNCED
+    assert state(replace(forthcoming, publishing_dates=(dated("ZZ", PAST),))) is S.ANNOUNCED
+
+
+@pytest.mark.parametrize("role", ["09", "10"])
+@pytest.mark.parametrize("embargo", [(), (dated("02", PAST),)])
+def test_what_the_public_may_not_see_yet_is_not_sold(role, embargo):
+    """Before 09 it is not to be shown, before 10 it is internal (list 163), whatever its supplier has."""
+    product = record(publishing_dates=(dated(role, FUTURE), *embargo))
+    before = offer(product)
+    assert (before.state, before.accepts_orders, before.accepts_preorders) == (S.NOT_YET, False, False)
+    assert (before.starts_at, before.next_change_at) == (START, START)
+    assert "not to be shown before" in before.rules[0].says
+    assert state(product, START) is S.FOR_SALE
+
+
+def test_an_announcement_that_cannot_be_read_holds_nothing_back_that_is_out():
+    assert state(record(publishing_dates=(dated("09", "soon"),))) is S.FOR_SALE
+
+
 def test_an_embargo_that_cannot_be_read_holds():
     assert state(record(publishing_dates=(dated("02", "soon"),))) is S.NOT_YET
     assert state(record(supply(detail(dates=(dated("02", "soon"),))))) is S.NOT_YET
@@ -408,6 +455,11 @@ def test_rights_under_restrictions_are_rights_where_the_restrictions_leave_them(
     assert state(record(sales_rights=(replace(of, restrictions=("04",)),))) is S.UNAVAILABLE
 
 
+def test_a_market_that_is_closed_to_this_shop_tells_why():
+    [rule] = offer(record(supply(market_restrictions=("06",)), supply(markets=(Territory(),)))).rules
+    assert "SalesRestriction 06 shuts this shop out in FR" == rule.says
+
+
 def test_an_internal_title_keeps_no_orders():
     assert offer(record(sales_restrictions=("03",))).held_orders is HeldOrders.STOP
     assert offer(record(sales_restrictions=("06",))).held_orders is HeldOrders.KEEP
@@ -458,6 +510,12 @@ def test_a_supplier_whose_share_of_the_market_is_not_known_takes_nothing_from_an
             {"publishing_dates": (DatedRole(role="02", date=OnixDate(text=PAST, format="ZZ")),)},
             S.NOT_YET,
         ),
+        ({"composition": "ZZ"}, S.UNKNOWN),
+        (
+            {"sales_rights": (SalesRights(type="01", territory=replace(WORLD, countries_excluded=("UK",))),)},
+            S.OUT_OF_TERRITORY,
+        ),
+        ({"sales_rights": (rights("01", "FR"), rights("03", "UK"))}, S.OUT_OF_TERRITORY),
     ],
 )
 def test_a_code_that_nobody_knows_never_sells(facts, expected):
@@ -627,7 +685,7 @@ def test_tax():
     mixed = price("9.99", "03", taxes=(Tax(rate_percent=Decimal("5.5")), Tax(rate_percent=Decimal(20))))
     found = offer(record(supply(detail(mixed))), tax_rates={"FR": Decimal(10)}).price
     assert found is not None
-    assert (found.tax, found.tax_percent) == (TaxBasis.EXCLUDED, Decimal(10))
+    assert (found.tax, found.tax_percent) == (TaxBasis.EXCLUDED, None)
 
 
 # --- titles ----------------------------------------------------------------------------------------------------------------
@@ -676,8 +734,32 @@ def test_the_version_tells_everything_a_decision_rests_on():
         rules(publication_date_is_embargo=True).version,
         OnixRules(markets=(), zone=PARIS).version,
         OnixRules(markets=(FR_EUR,), zone=ZoneInfo("UTC")).version,
+        OnixRules(markets=(Market(country="GB", currency="EUR"),)).version,
     }
-    assert len(versions) == 5
+    assert len(versions) == 6
+
+
+@pytest.mark.parametrize(
+    ("country", "expected"),
+    [
+        ("FR", datetime(2026, 8, 31, 22, tzinfo=UTC)),
+        ("NZ", datetime(2026, 8, 31, 12, tzinfo=UTC)),
+        ("CA", datetime(2026, 9, 1, 7, tzinfo=UTC)),
+    ],
+)
+def test_without_a_zone_a_date_begins_by_the_local_time_of_each_market(country, expected):
+    embargo = DatedRole(role="02", date=OnixDate(text="20260901"))
+    title = Title(key=KEY, records=(record(publishing_dates=(embargo,)),))
+    at = datetime(2026, 8, 1, tzinfo=UTC)
+    found = OnixRules(markets=()).offer(title, Market(country=country, currency="EUR"), at)
+    assert expected == found.starts_at
+
+
+def test_with_a_zone_a_date_begins_everywhere_at_once():
+    embargo = DatedRole(role="02", date=OnixDate(text="20260901"))
+    title = Title(key=KEY, records=(record(publishing_dates=(embargo,)),))
+    found = rules().offer(title, Market(country="NZ", currency="EUR"), datetime(2026, 8, 1, tzinfo=UTC))
+    assert datetime(2026, 8, 31, 22, tzinfo=UTC) == found.starts_at
 
 
 codes = st.sampled_from([None, "00", "02", "04", "08", "09", "10", "11", "12", "20", "22", "31", "40", "46", "ZZ"])

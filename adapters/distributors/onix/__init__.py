@@ -23,13 +23,15 @@ from syncengine.ports import (
 class Settings(SourceSettings, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The keys of `[sources.NAME]` with `kind = "onix"`.
 
-    `path` names a file or is a pattern. `mode` tells whether the files are the whole catalogue or changes to it, `pick`
+    Without `timezone` a date without zone begins in each market by its own local time, in a country of several zones where
+    the day begins last. `path` names a file or is a pattern. `mode` tells whether the files are the whole catalogue or changes to it, `pick`
     whether all matches are read or the last by name. `message_order` tells by what the sender's messages are in order: then
     repeats and older ones are passed over in mode delta, and gaps are warned of. `missing_reference` tells what becomes of
     records without RecordReference, `partial_updates` whether a notification 04 carries blocks to merge or a whole record.
     `publication_date_is_embargo` is for senders that put the start of sale into the publication date.
     """
 
+    timezone: str = ""
     path: str
     mode: Literal["full", "delta"] = "full"
     pick: Literal["all", "newest"] = "all"
@@ -37,6 +39,11 @@ class Settings(SourceSettings, kw_only=True, frozen=True, forbid_unknown_fields=
     missing_reference: MissingReference = MissingReference.QUARANTINE
     partial_updates: PartialUpdates = PartialUpdates.MERGE
     publication_date_is_embargo: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a path that is an address."""
+        if "://" in self.path:
+            raise ValueError(f"path {self.path!r} is an address, not a file; fetch it first and name the file")
 
 
 def connect(name: SourceName, settings: SourceSettings, world: World) -> Distributor:
@@ -58,7 +65,7 @@ def connect(name: SourceName, settings: SourceSettings, world: World) -> Distrib
         ),
         rules=OnixRules(
             markets=settings.markets,
-            zone=ZoneInfo(settings.timezone),
+            zone=ZoneInfo(settings.timezone) if settings.timezone else None,
             tax_rates=settings.tax_rates,
             publication_date_is_embargo=settings.publication_date_is_embargo,
         ),
