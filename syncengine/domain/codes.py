@@ -157,6 +157,14 @@ class PriceStatus(StrEnum):
     CONFIRMED = "02"
 
 
+class TaxRateCode(StrEnum):
+    """List 62, as far as a code settles the rate by itself."""
+
+    ZERO = "Z"
+    EXEMPT = "TaxExempt"
+    """No code of the list but the flag of that name, which says that no tax is due, at whatever rate."""
+
+
 class UnpricedItemType(StrEnum):
     """List 57: why there is no price."""
 

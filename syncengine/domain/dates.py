@@ -17,6 +17,7 @@ _INSTANT = re.compile(
 )
 _DAY = re.compile(r"(\d{4})-?(\d{2})-?(\d{2})", re.ASCII)
 _PART_OF_YEAR = re.compile(r"(\d{4})-?(\d{1,2})", re.ASCII)
+_WEEK_OF_YEAR = re.compile(r"(\d{4})-?W(\d{2})", re.ASCII)
 _YEAR = re.compile(r"\d{4}", re.ASCII)
 
 _RANGES: Mapping[str, tuple[DateFormat, re.Pattern[str]]] = {
@@ -47,34 +48,10 @@ _READABLE_FORMATS = frozenset(
 in which hemisphere it is spring; and a code of a newer issue, which may be any of these.
 """
 
-_ZONE = r"(?:Z|[+-]\d{4})?"
-_WRITTEN = {
-    DateFormat.DAY: r"\d{8}",
-    DateFormat.MONTH: r"\d{6}",
-    DateFormat.WEEK: r"\d{6}",
-    DateFormat.QUARTER: r"\d{4}[1-4]",
-    DateFormat.SEASON: r"\d{4}[1-4]",
-    DateFormat.YEAR: r"\d{4}",
-    DateFormat.DAY_RANGE: r"\d{16}",
-    DateFormat.MONTH_RANGE: r"\d{12}",
-    DateFormat.WEEK_RANGE: r"\d{12}",
-    DateFormat.QUARTER_RANGE: r"(?:\d{4}[1-4]){2}",
-    DateFormat.SEASON_RANGE: r"(?:\d{4}[1-4]){2}",
-    DateFormat.YEAR_RANGE: r"\d{8}",
-    DateFormat.MINUTE: rf"\d{{8}}T\d{{4}}{_ZONE}",
-    DateFormat.SECOND: rf"\d{{8}}T\d{{6}}{_ZONE}",
-    DateFormat.HIJRI_DAY: r"\d{8}",
-    DateFormat.HIJRI_MONTH: r"\d{6}",
-    DateFormat.HIJRI_YEAR: r"\d{4}",
-}
-_SHAPES: Mapping[str, re.Pattern[str]] = {form: re.compile(shape, re.ASCII) for form, shape in _WRITTEN.items()}
-"""How list 55 writes each format; free text has no shape."""
-
 _WIDEST_OFFSET = timedelta(hours=15)
 _DAY_LENGTH = timedelta(days=1)
 _FIRST_INSTANT = datetime.min.replace(tzinfo=UTC)
 _LAST_INSTANT = datetime.max.replace(tzinfo=UTC)
-_ANY_ZONE = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,21 +95,6 @@ class OnixDate:
     def has_time(self) -> bool:
         """Whether it names an instant or a local time rather than a day or longer."""
         return _INSTANT.fullmatch(self.text.strip()) is not None
-
-    @property
-    def contradicts_format(self) -> bool:
-        """Whether the text is not what its code promises (none promises a day): another shape, or digits that are no date.
-
-        It may be readable all the same, by its shape. What has no shape (free text, codes of a newer issue) contradicts
-        nothing.
-        """
-        form, text = self.format or DateFormat.DAY, self.text.strip()
-        shape = _SHAPES.get(form)
-        if shape is None:
-            return False
-        if not shape.fullmatch(text) or (form == DateFormat.YEAR_RANGE and text[4:] < text[:4]):
-            return True
-        return form in _READABLE_FORMATS and self.starts_at(_ANY_ZONE) is None
 
 
 def spell(at: datetime) -> str:
@@ -220,6 +182,8 @@ def _days(text: str, form: str | None) -> tuple[date, date]:
     if match := _DAY.fullmatch(text):
         day = date(int(match[1]), int(match[2]), int(match[3]))
         return day, day
+    if match := _WEEK_OF_YEAR.fullmatch(text):
+        return _part_of_year(int(match[1]), match[2], DateFormat.WEEK)
     if match := _PART_OF_YEAR.fullmatch(text):
         return _part_of_year(int(match[1]), match[2], form)
     if _YEAR.fullmatch(text):

@@ -73,7 +73,7 @@ class Frame:
 
     `reference` is none where none could be read; `offset` counts bytes from the start of the (decompressed, ASCII-compatible)
     message, `line` lines from 1. `repeated` tells that the reference stands more than once in its message, now or when it was
-    last applied: such frames come at the message's end, only the last of each reference.
+    last applied: such frames come at the message's end, of each reference from the last whole record on.
     """
 
     reference: RecordReference | None

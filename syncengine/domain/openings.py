@@ -32,11 +32,18 @@ before any of them, it could not be delivered. Streaming (30), subscription (31)
 shop's business, so their embargoes bind nobody here.
 """
 
+_PUBLISHING_ROLES = frozenset(
+    f"{number:02}" for number in (1, 2, *range(9, 14), 16, *range(19, 24), *range(25, 34), *range(35, 43))
+)
+_SUPPLY_ROLES = frozenset(["02", "08", "18", "25", "29", "30", "34", "50", "51"])
+"""Lists 163 and 166, whole: what is in neither is of a newer issue, and may be an embargo."""
+
 _PUBLICATION = frozenset({PublishingDateRole.PUBLICATION})
 _OUT_OF_PRINT = frozenset({PublishingDateRole.OUT_OF_PRINT})
 _EXPECTED_AGAIN = frozenset({PublishingDateRole.EXPECTED_AGAIN})
 _PREORDERS = frozenset({PublishingDateRole.PREORDER_EMBARGO})
 _ANNOUNCEMENT = frozenset({PublishingDateRole.ANNOUNCEMENT})
+_TRADE_ANNOUNCEMENT = frozenset({PublishingDateRole.TRADE_ANNOUNCEMENT})
 _SUPPLIERS_EMBARGO = frozenset({SupplyDateRole.SALES_EMBARGO})
 _EXPECTED = frozenset({SupplyDateRole.EXPECTED_AVAILABILITY})
 _SUPPLIER_END = frozenset({SupplyDateRole.SUPPLIER_END})
@@ -62,6 +69,12 @@ class Opening:
     def is_ahead(self, now: datetime) -> bool:
         """Whether it is announced and not yet reached."""
         return self.is_unreadable or (self.at is not None and now < self.at)
+
+    def or_later(self, other: Opening) -> Opening:
+        """Both together: what cannot be read goes before all, then the later."""
+        if self.is_unreadable or other.at is None:
+            return other if other.is_unreadable and not self.is_unreadable else self
+        return other if self.at is None or self.at < other.at else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +122,17 @@ def sale_opening(
     return latest(_embargoes(product, block, detail, publication_counts=publication_counts), zone)
 
 
+def unknown_opening(product: Product, block: ProductSupply, detail: SupplyDetail, zone: ZoneInfo) -> Opening:
+    """When the last date has come whose role nobody knows: what may be an embargo is waited for like one."""
+    stated = (
+        ("PublishingDate", product.publishing_dates, _PUBLISHING_ROLES),
+        ("MarketDate", block.market_dates, _PUBLISHING_ROLES),
+        ("SupplyDate", detail.dates, _SUPPLY_ROLES),
+    )
+    unknown = ((name, {dated.role for dated in dates} - roles, dates) for name, dates, roles in stated)
+    return latest((found for name, roles, dates in unknown for found in dates_of(name, dates, roles)), zone)
+
+
 def expected_opening(
     product: Product,
     block: ProductSupply,
@@ -133,6 +157,11 @@ def return_opening(product: Product, block: ProductSupply, detail: SupplyDetail,
 def preorder_opening(product: Product, block: ProductSupply, zone: ZoneInfo) -> Opening:
     """When orders may be taken in advance: from the preorder embargo (27), else the public announcement (09), else at once."""
     return latest([*_general(product, block, _PREORDERS)] or _general(product, block, _ANNOUNCEMENT), zone)
+
+
+def announcement_opening(product: Product, block: ProductSupply, zone: ZoneInfo) -> Opening:
+    """From when the public may see it: from its announcement (09), else from the trade's (10), before which it is internal."""
+    return latest([*_general(product, block, _ANNOUNCEMENT)] or _general(product, block, _TRADE_ANNOUNCEMENT), zone)
 
 
 def sale_closing(product: Product, block: ProductSupply, zone: ZoneInfo) -> Closing:

@@ -50,6 +50,8 @@ class WarningKind(StrEnum):
     """What stands in a message and is no record."""
     TRUNCATED = "truncated"
     """A message that ends before its end."""
+    EMPTY = "empty"
+    """A message that ends properly and holds neither a record nor NoProduct, which says that there is none."""
     CUT_RECORD = "cut_record"
     """A record without its end tag, or with another one swallowed in a comment."""
     DUPLICATE_REFERENCE = "duplicate_reference"

@@ -11,9 +11,16 @@ from enum import Enum
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from syncengine.domain.codes import PriceDateRole, PriceQualifier, PriceStatus, PriceType, UnpricedItemType
+from syncengine.domain.codes import (
+    PriceDateRole,
+    PriceQualifier,
+    PriceStatus,
+    PriceType,
+    TaxRateCode,
+    UnpricedItemType,
+)
 from syncengine.domain.offer import OfferPrice, TaxBasis
-from syncengine.domain.product import Price
+from syncengine.domain.product import Price, Tax
 from syncengine.domain.territory import Market
 from syncengine.domain.timeline import Period, split
 
@@ -52,6 +59,7 @@ _FOR_ANYONE = frozenset({"", PriceQualifier.UNQUALIFIED.value})
 """List 59: for whoever is in no group that another price names, so a price that names the reader goes before it."""
 _FOR_A_TIME = frozenset({PriceQualifier.RESERVATION, PriceQualifier.PROMOTION, PriceQualifier.INTRODUCTORY})
 _CHARGED = frozenset({"", PriceStatus.UNSPECIFIED.value, PriceStatus.CONFIRMED.value})
+_UNTAXED: frozenset[str] = frozenset(TaxRateCode)
 _PERIOD_ROLES: frozenset[str] = frozenset(PriceDateRole)
 
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
@@ -60,24 +68,29 @@ _END = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumerPrice:
-    """A retail price as a customer may be charged it; `tax_percent` is the rate it states, where it states exactly one."""
+    """A retail price as a customer may be charged it; `tax_percent` is the rate it states, where it states exactly one.
+
+    Where `has_several_rates`, parts of it are taxed differently, and no rate is that of the whole.
+    """
 
     amount: Decimal
     currency: str
     type: PriceType
     tax_percent: Decimal | None = None
+    has_several_rates: bool = False
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency} (type {self.type.value})"
 
     def to_offer_price(self, tax_rate: Decimal | None) -> OfferPrice:
         """As an offer shows it; `tax_rate` is the country's, for a price that states none of its own."""
+        of_country = None if self.has_several_rates else tax_rate
         return OfferPrice(
             amount=self.amount,
             currency=self.currency,
             type=self.type.value,
             tax=TaxBasis.INCLUDED if self.type in _INCLUDING_TAX else TaxBasis.EXCLUDED,
-            tax_percent=tax_rate if self.tax_percent is None else self.tax_percent,
+            tax_percent=of_country if self.tax_percent is None else self.tax_percent,
         )
 
 
@@ -201,11 +214,21 @@ def price_timeline(
 
 def stated_tax_rate(price: Price) -> Decimal | None:
     """The tax rate in percent, where the price states exactly one that makes sense."""
-    stated = [tax.rate_percent for tax in price.taxes if tax.rate_percent is not None]
-    if not all(rate.is_finite() and 0 <= rate <= 100 for rate in stated):
-        return None
-    rates = set(stated)
+    rates = _rates(price)
     return rates.pop() if len(rates) == 1 else None
+
+
+def _rates(price: Price) -> set[Decimal]:
+    """The rates that a price states for its parts; none of them where one makes no sense."""
+    stated = [rate for rate in map(_rate, price.taxes) if rate is not None]
+    return set(stated) if all(rate.is_finite() and 0 <= rate <= 100 for rate in stated) else set()
+
+
+def _rate(tax: Tax) -> Decimal | None:
+    """The percentage, or none at all where the code says so."""
+    if tax.rate_percent is None and tax.rate_code in _UNTAXED:
+        return Decimal(0)
+    return tax.rate_percent
 
 
 # --- from prices to statements --------------------------------------------------------------------------------------------
@@ -309,6 +332,7 @@ def _stated(price: Price) -> Tariff:
             currency=(price.currency or "").upper(),
             type=PriceType(price.type or ""),
             tax_percent=stated_tax_rate(price),
+            has_several_rates=len(_rates(price)) > 1,
         )
     )
 
@@ -339,7 +363,8 @@ def _of_one_rank(prices: Sequence[ConsumerPrice]) -> Tariff:
     if len(amounts) > 1:
         return Tariff(none=NoPrice.AMBIGUOUS, detail=", ".join(f"{amount.normalize():f}" for amount in amounts))
     rates = {price.tax_percent for price in prices}
-    return Tariff(price=prices[0] if len(rates) == 1 else replace(prices[0], tax_percent=None))
+    alike = len(rates) == 1
+    return Tariff(price=prices[0] if alike else replace(prices[0], tax_percent=None, has_several_rates=True))
 
 
 def _joined(periods: Sequence[Period]) -> Period:

@@ -53,7 +53,7 @@ class Price:
     """`Price`, with the message's defaults applied; exactly one of `amount` and `unpriced` is normally given.
 
     `conditions` is true where the price hangs on terms that a plain sale does not meet: PriceCondition, PriceConstraint,
-    MinimumOrderQuantity over 1, BatchBonus, rental.
+    MinimumOrderQuantity over 1, BatchBonus, PricePer of a part, EpubLicense, rental.
     """
 
     type: str | None = None

@@ -75,6 +75,7 @@ _NOT_RETAILED = frozenset(
     }
 )
 """List 2: records of things that are not sold to readers as such."""
+_COMPOSITIONS: frozenset[str] = frozenset(ProductComposition)
 _SILENT = frozenset({None, "", PublishingStatus.UNSPECIFIED.value})
 _STRONGEST_FIRST = (Standing.STOP, Standing.HOLD, Standing.UNKNOWN)
 
@@ -123,6 +124,8 @@ def combine(
             return standing
     if composition in _NOT_RETAILED:
         return Standing.STOP
+    if composition and composition not in _COMPOSITIONS:
+        return Standing.UNKNOWN
     if publisher is Standing.PRE and supplier is Standing.SELL and not has_embargo:
         return Standing.PRE
     return supplier

@@ -300,6 +300,13 @@ EUROZONE: frozenset[str] = frozenset(
 """List 49 `ECZ`: the states that use the euro (with those that use it by agreement or custom)."""
 
 
+_WITHDRAWN_CODES = "AN BU CS CT DD DY FQ FX HV JT MI NH NQ NT PC PU PZ RH SU TP VD WK YD YU ZR"
+"""ISO 3166-3: codes of countries that are no more, which some senders go on excluding."""
+
+_KNOWN_COUNTRIES = ISO_COUNTRIES.union(["XK"], _WITHDRAWN_CODES.split())
+"""With Kosovo, whose code is not ISO's."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Market:
     """A country (ISO 3166-1 alpha-2) and a currency (ISO 4217): where and in what money a title is sold."""
@@ -342,10 +349,10 @@ class Territory:
     def touches(self, country: str) -> bool:
         """Whether the country or any region of it belongs to it: where a ban on a part must be read as a ban on the whole.
 
-        A region that nobody knows may lie anywhere.
+        A region or a country that nobody knows may be anywhere.
         """
-        regions = (_lies_in(region, country) or _is_unknown(region) for region in self.regions_included)
-        return country in _expand(self) or any(regions)
+        parts = (_lies_in(region, country) for region in self.regions_included)
+        return country in _expand(self) or any(parts) or _are_unknown(self.countries_included, self.regions_included)
 
     def countries(self) -> frozenset[str]:
         """Every country that is named or lies in a named supra-national region, less those excluded."""
@@ -367,9 +374,9 @@ class Territory:
 def covered(territories: Iterable[Territory], country: str) -> bool:
     """Whether the territories together hold the whole country: a region that one excludes another may include.
 
-    One that excludes a region nobody knows holds nothing.
+    One that excludes a region or a country nobody knows holds nothing.
     """
-    known = [territory for territory in territories if not any(map(_is_unknown, territory.regions_excluded))]
+    known = [each for each in territories if not _are_unknown(each.countries_excluded, each.regions_excluded)]
     lacking = [_lacks(territory, country) for territory in known if country in _expand(territory)]
     regions = {region for each in known for region in each.regions_included if region not in each.regions_excluded}
     return bool(lacking) and frozenset.intersection(*lacking) <= regions
@@ -380,8 +387,11 @@ def _lacks(territory: Territory, country: str) -> frozenset[str]:
     return frozenset(region for region in territory.regions_excluded if _lies_in(region, country))
 
 
-def _is_unknown(region: str) -> bool:
-    return region not in _SUPRANATIONAL and region.partition("-")[0] not in ISO_COUNTRIES
+@lru_cache(maxsize=4096)
+def _are_unknown(countries: tuple[str, ...], regions: tuple[str, ...]) -> bool:
+    """Whether a code is among them that nobody knows: UK, `fr`, or `FR,BE` may be meant for any country."""
+    named = (region.partition("-")[0] for region in regions if region not in _SUPRANATIONAL)
+    return not _KNOWN_COUNTRIES.issuperset(countries) or not ISO_COUNTRIES.issuperset(named)
 
 
 def _lies_in(region: str, country: str) -> bool:

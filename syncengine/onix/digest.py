@@ -22,6 +22,9 @@ _PROVENANCE = frozenset(["refname", "shortname", "datestamp", "sourcename", "sou
 _BLOCKS = {block.value: block for block in Block if block is not Block.RECORD}
 # Siblings of these names are read in their order, unless each has a SequenceNumber.
 _ORDERED = frozenset(["Contributor", "ContributorReference", "TitleElement", "ContentItem", "TextAuthor"])
+# Composites whose children belong together by where they stand: a precision, then its value.
+_IN_PAIRS = frozenset(["AudienceRange"])
+_MARKUP = XHTML_NAMES | {name.upper() for name in XHTML_NAMES} | {"font", "FONT"}
 _BLANKS = " \t\r\n\u00a0\u200b\u200c\u200d\u2060\ufeff"
 _NO_DEFAULTS = MessageHeader()
 _RUN = re.compile(r"[ \t\r\n]+")
@@ -64,12 +67,13 @@ def _spell(element: Element) -> str:
     names = {child.name for child in children}
     if _is_mixed(element, names):
         return _spell_mixed(element)
-    return f"{name}{_spell_attributes(attributes)}{_CONTENT}{_spell_children(children, names)}{_END}"
+    spelled = "".join(map(_spell, children)) if name in _IN_PAIRS else _spell_children(children, names)
+    return f"{name}{_spell_attributes(attributes)}{_CONTENT}{spelled}{_END}"
 
 
 def _is_mixed(element: Element, names: set[str]) -> bool:
     """Whether blanks and order inside belong to a text: markup, text beside elements, or a declared text format."""
-    if not XHTML_NAMES.isdisjoint(names):
+    if not _MARKUP.isdisjoint(names):
         return True
     if element.attributes and element.attribute("textformat") is not None:
         return True

@@ -43,6 +43,15 @@ def decode_text(raw: bytes, encoding: str) -> str:
     return raw.decode("latin-1")
 
 
+def is_encoded(raw: bytes, encoding: str) -> bool:
+    """Whether raw bytes are what their label says."""
+    try:
+        raw.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def plain_text(raw: bytes, encoding: str) -> str:
     """What stands between two tags as a reader sees it: entities resolved, CDATA unwrapped, comments dropped, blanks stripped.
 

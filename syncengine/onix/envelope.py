@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 from xml.sax.saxutils import quoteattr
 
@@ -18,7 +19,7 @@ from syncengine.domain.frame import Context, MessageHeader, TagStyle
 from syncengine.domain.passes import Noted, WarningKind
 from syncengine.errors import NotOnix
 from syncengine.onix.dialect import reference_name
-from syncengine.onix.encoding import BLANKS, decode_text, is_text, plain_text, strip_blanks
+from syncengine.onix.encoding import BLANKS, decode_text, is_encoded, is_text, plain_text, strip_blanks
 from syncengine.onix.markup import PASSED, Reader, Tag, Window
 from syncengine.onix.release2 import DEFAULTS, MARK, RELEASE
 
@@ -38,6 +39,8 @@ _DOCTYPE_TOKENS: Final = (re.compile(rb"<!--|<\?|[\"'\[\]>]"), 4)
 _EXCERPT: Final = 40
 _LOGIN: Final = re.compile(rb"type\s*=\s*[\"']?password|\blog[ -]?in\b|\bsign[ -]?in\b|\bs?sologin\b", re.IGNORECASE)
 _TITLE: Final = re.compile(rb"<title[^<>]*>([^<]*)<", re.IGNORECASE)
+_NAMESPACES_KEPT: Final = 32
+_LONGEST_URI: Final = 1024
 _NAMED_RELEASE: Final = re.compile(r"onix/(?:[a-z]+/)*(\d+(?:\.\d+)*)", re.IGNORECASE)
 _SIGNATURES: Final = (
     (b"\x1f\x8b", "gzip data"),
@@ -313,16 +316,22 @@ def _root_name(style: TagStyle) -> bytes:
 
 
 def _kept_attributes(tag: Tag) -> bytes:
-    """Release and namespaces, as written.
+    """Release and namespaces, as written, each once; of very many or very long ones only the first.
 
     Others (a schema's location, a link to the next page) mean nothing for records but change from message to message, and so
-    would every fingerprint. A namespace that is no URI makes the parser refuse the whole document.
+    would every fingerprint. A namespace that is no URI makes the parser refuse the whole document. What is kept is parsed
+    again with every record, and a prefix that nobody declared does no harm there.
     """
-    return b"".join(
-        b" " + name + b"=" + quoted
-        for name, quoted in tag.attributes
-        if name == b"release" or (name.partition(b":")[0] == b"xmlns" and not re.search(rb"[ \t\r\n]", quoted))
-    )
+    once: dict[bytes, bytes] = {}
+    for name, quoted in tag.attributes:
+        once.setdefault(name, quoted)
+    namespaces = (name for name, quoted in once.items() if _is_namespace(name, quoted))
+    kept = {b"release", *islice(namespaces, _NAMESPACES_KEPT)}
+    return b"".join(b" " + name + b"=" + quoted for name, quoted in once.items() if name in kept)
+
+
+def _is_namespace(name: bytes, quoted: bytes) -> bool:
+    return name.partition(b":")[0] == b"xmlns" and len(quoted) <= _LONGEST_URI and not re.search(rb"[ \t\r\n]", quoted)
 
 
 _HEADER_FIELDS: Final = {
@@ -349,11 +358,18 @@ class HeaderReading:
     defaults: Mapping[str, str] = field(default_factory=dict)
     says: str | None = None
 
+    @property
+    def meaning(self) -> tuple[object, ...]:
+        """What records mean by it: two headers that say the same here may stand for each other."""
+        header = self.header
+        return header.default_price_type, header.default_currency, header.default_language, dict(self.defaults)
+
 
 def read_header(root: Root, raw: bytes, encoding: str) -> HeaderReading:
     """What the header's bytes say."""
     document = decode_text(root.opening("3.0") + raw + root.closing, encoding).encode()
-    tree, says = None, None
+    tree = None
+    says = None if is_encoded(raw, encoding) else f"the header is not {encoding}; read as windows-1252"
     try:
         tree = etree.fromstring(document, _parser(recover=False))
     except etree.XMLSyntaxError as error:

@@ -8,7 +8,7 @@ from xxhash import xxh3_64_intdigest, xxh3_128_digest
 
 from syncengine.domain.frame import Context
 
-EXTRACTION_VERSION: Final = 2
+EXTRACTION_VERSION: Final = 3
 """Raised whenever extraction or the digest of content changes: every record is then read anew."""
 
 _SEED_MASK: Final = (1 << 64) - 1

@@ -169,9 +169,11 @@ class _Message(Reader):
         if inside:
             self._is_torn = True
             self.defects.add(line, WarningKind.TRUNCATED, f"the message ends inside {inside}; {self._account()}")
-        elif not self._is_closed:
+        elif not self._is_closed and not self._is_torn:
             says = f"the message ends without </{_shown(self._root.name)}>; {self._account()}"
             self.defects.add(line, WarningKind.TRUNCATED, says)
+        elif self.is_complete and not self.recogniser.record_count and not self._is_no_product:
+            self.warnings.add(line, WarningKind.EMPTY, "the message holds neither a record nor NoProduct")
 
     def _account(self) -> str:
         return (
@@ -225,7 +227,7 @@ class _Message(Reader):
             return self._start_second_message(tag)
         if tag.is_broken:
             return self._stray_text()
-        if tag.local in HEADER_NAMES and self._header is None and self.context is None:
+        if tag.local in HEADER_NAMES:
             return self._start_header(tag)
         return self._start_element(tag)
 
@@ -273,17 +275,16 @@ class _Message(Reader):
         says = "another message begins" if is_same else "another message begins, with another root; it was not read"
         self._complain(tag.start, says)
         self.window.position = tag.end
-        return is_same or self.enter(self._in_second_message)
+        return is_same or self.enter(self._in_what_is_not_read)
 
-    def _in_second_message(self) -> bool:
+    def _in_what_is_not_read(self) -> bool:
         self.window.position = len(self.window.buffer)
         return False
 
     def _start_header(self, tag: Tag) -> bool:
-        self._header = HeaderReading()
         if tag.is_empty:
             self.window.position = tag.end
-            return True
+            return self._take_header(HeaderReading(), tag.start)
         self._name = tag.name
         return self.enter_walk(self._in_header, tag.end, _header_tags(tag.name, self._root.name), "the header")
 
@@ -292,17 +293,39 @@ class _Message(Reader):
         found = self.walk.next(window.buffer)
         if found is None:
             return False
-        line, closing = window.line(window.position), b"</" + self._name
+        closing = b"</" + self._name
         raw = bytes(window.buffer[window.position : found.start()]) + closing + b">"
-        self._header = read_header(self._root, raw, self._decoder.encoding)
-        if self._header.says:
-            self.warnings.add(line, WarningKind.HEADER, self._header.says)
+        if not self._take_header(read_header(self._root, raw, self._decoder.encoding), window.position):
+            return True
         if found[0] != closing:
             self._complain(window.position, "the header has no end tag", WarningKind.HEADER)
             window.position = found.start()
             return self.enter(self._between)
         window.position = found.end()
         return self.pass_until(b">", self._between, "the header")
+
+    def _take_header(self, found: HeaderReading, at: int) -> bool:
+        """The first header counts, if it stands before all records; says no to reading on behind one with other defaults.
+
+        Records mean what one header says. Behind another their prices might be in another currency, and so would be wrong.
+        """
+        line = self.window.line(at)
+        if self._header is None and self.context is None:
+            self._header = found
+            if found.says:
+                self.warnings.add(line, WarningKind.HEADER, found.says)
+            return True
+        if found.meaning != (self._header or HeaderReading()).meaning:
+            says = "another header, with other defaults; what follows it was not read"
+            self.defects.add(line, WarningKind.HEADER, says)
+            self._is_torn = True
+            self.enter(self._in_what_is_not_read)
+            return False
+        if self._is_closed:
+            self._complain(at, "a header")
+        else:
+            self.warnings.add(line, WarningKind.HEADER, "another header was skipped")
+        return True
 
     def _start_element(self, tag: Tag) -> bool:
         """Something that is neither header nor record: it is passed over as a whole."""
@@ -319,8 +342,6 @@ class _Message(Reader):
             self._is_no_product = True
         elif self._is_closed:
             self._complain(tag.start, f"an element <{_shown(tag.name)}>")
-        elif tag.local in HEADER_NAMES:
-            self.warnings.add(self.window.line(tag.start), WarningKind.HEADER, "another header was skipped")
         else:
             says = f"an unknown element <{_shown(tag.name)}> was skipped"
             self.warnings.add(self.window.line(tag.start), WarningKind.STRAY_CONTENT, says)

@@ -27,7 +27,8 @@ ATTRIBUTES: Final = rb"(?:[ \t\r\n/](?:[^<>\"']++|\"[^<\"]*+\"|'[^<']*+')*+)?+"
 
 _TAG: Final = re.compile(rb"<([^ \t\r\n<>/=\"'!?]++)(" + ATTRIBUTES + rb")>")
 _TAG_NAME: Final = re.compile(rb"<([^ \t\r\n<>/=\"'!?]*)")
-_ATTRIBUTE: Final = re.compile(rb"([^ \t\r\n=/]+)[ \t\r\n]*=[ \t\r\n]*(\"[^\"]*\"|'[^']*')")
+# A name without a value matches too, so that nothing is tried anew from each of its letters.
+_ATTRIBUTE: Final = re.compile(rb"([^ \t\r\n=/]++)(?:[ \t\r\n]*+=[ \t\r\n]*+(\"[^\"]*\"|'[^']*'))?+")
 _ANGLE: Final = re.compile(rb"[<>]")
 _OPENER: Final = re.compile(rb"<!--|<!\[CDATA\[|<!DOCTYPE(?=[ \t\r\n\[>])|<!|<\?|</|<|")
 _OPENER_REACH: Final = 10
@@ -75,7 +76,7 @@ def read_tag(buffer: bytes | bytearray, at: int) -> Tag | None:
             start=at,
             end=whole.end(),
             name=whole[1],
-            attributes=tuple((found[1], found[2]) for found in _ATTRIBUTE.finditer(whole[2])),
+            attributes=tuple((found[1], found[2]) for found in _ATTRIBUTE.finditer(whole[2]) if found[2] is not None),
             is_empty=whole[2].endswith(b"/"),
         )
     following = buffer.find(b"<", at + 1)

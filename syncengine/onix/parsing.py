@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 
 from stdnum import isbn
 
-from syncengine.domain.codes import NotificationType, ProductIdType
+from syncengine.domain.codes import NotificationType, ProductIdType, SalesRestrictionType, TaxRateCode
 from syncengine.domain.dates import OnixDate
 from syncengine.domain.frame import Context
 from syncengine.domain.ids import RecordReference
@@ -25,6 +25,7 @@ from syncengine.domain.product import (
     SupplyDetail,
     Tax,
 )
+from syncengine.domain.tags import Block
 from syncengine.domain.territory import Territory
 from syncengine.errors import RecordInvalid
 from syncengine.onix.codelists import CodeLists, standard
@@ -38,11 +39,19 @@ from syncengine.onix.shapes import odd_date, odd_identifier
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
 _NOTIFICATION_TYPES = frozenset(NotificationType)
+_WHOLE = frozenset({NotificationType.EARLY, NotificationType.ADVANCE, NotificationType.CONFIRMED})
+_BLOCKS = frozenset(block.value for block in Block)
 _DISTINCTIVE_TITLE = "01"
 _PRODUCT_LEVEL = "01"
 _PUBLISHER_ROLE = "01"
 _NO_TERMS = "00"
 _RENTAL_PRICE = "06"
+_TERMS = frozenset(
+    {"PriceCondition", "PriceConstraint", "BatchBonus", "EpubLicense", "MinimumOrderQuantity", "PricePer"}
+)
+_ONE = frozenset({None, "0", "1"})
+_WHOLE_COPY = frozenset({None, "00"})
+"""List 60."""
 _DATE_FORMATS = 55
 _NUMBERED_TYPES = (ProductIdType.ISBN_13, ProductIdType.GTIN_13, ProductIdType.ISBN_10)
 _REFERENCE_TYPES = (*_NUMBERED_TYPES, ProductIdType.DOI, ProductIdType.PROPRIETARY)
@@ -109,9 +118,11 @@ class _Reader:
         descriptive = element.child("DescriptiveDetail") or _NOTHING
         publishing = element.child("PublishingDetail") or _NOTHING
         identifiers = self._identifiers(element)
+        reference, notification_type = self._reference(element, identifiers), self._notification_type(element)
+        self._doubt_blocks(element, notification_type)
         return Product(
-            reference=self._reference(element, identifiers),
-            notification_type=self._notification_type(element),
+            reference=reference,
+            notification_type=notification_type,
             identifiers=identifiers,
             composition=self._code(descriptive, "ProductComposition"),
             form=self._code(descriptive, "ProductForm"),
@@ -125,7 +136,7 @@ class _Reader:
             sales_rights=tuple(self._sales_rights(rights) for rights in publishing.all("SalesRights")),
             rest_of_world_rights=self._code(publishing, "ROWSalesRightsType"),
             sales_restrictions=self._restrictions(publishing),
-            supplies=tuple(self._supply(supply) for supply in element.all("ProductSupply")),
+            supplies=tuple(part for supply in element.all("ProductSupply") for part in self._supplies(supply)),
         )
 
     # --- block zero
@@ -151,6 +162,13 @@ class _Reader:
         if code not in _NOTIFICATION_TYPES:
             raise RecordInvalid(f"NotificationType {code[:20]!r} is not in list 1")
         return code
+
+    def _doubt_blocks(self, element: Element, notification_type: str) -> None:
+        blocks = [child.name for child in element.children if child.name in _BLOCKS]
+        if not blocks and notification_type in _WHOLE:
+            self._note(WarningKind.INCOMPLETE, "a whole record without any block: nothing is said of its product")
+        for name in sorted({name for name in blocks if name != Block.PRODUCT_SUPPLY and blocks.count(name) > 1}):
+            self._note(WarningKind.INCOMPLETE, f"{name} more than once; only the first was read")
 
     def _identifiers(self, element: Element) -> tuple[ProductIdentifier, ...]:
         identifiers = []
@@ -206,22 +224,33 @@ class _Reader:
         )
 
     def _restrictions(self, element: Element) -> tuple[str, ...]:
-        codes = (self._code(restriction, "SalesRestrictionType") for restriction in element.all("SalesRestriction"))
-        return tuple(filter(None, codes))
+        return tuple(map(self._restriction, element.all("SalesRestriction")))
+
+    def _restriction(self, restriction: Element) -> str:
+        code = self._code(restriction, "SalesRestrictionType")
+        if code is None:
+            self._note(WarningKind.INCOMPLETE, "a SalesRestriction without its type read as 00, unspecified")
+        return code or SalesRestrictionType.UNSPECIFIED.value
 
     # --- block 6
 
-    def _supply(self, supply: Element) -> ProductSupply:
-        markets = supply.all("Market")
+    def _supplies(self, supply: Element) -> Iterator[ProductSupply]:
+        """The composite, once for each channel that its markets are split into (reference/onix.md 2.12)."""
+        channels: dict[tuple[str, ...], list[Territory]] = {}
+        for market in supply.all("Market"):
+            channels.setdefault(self._restrictions(market), []).extend(filter(None, [self._territory(market)]))
         status = supply.child("MarketPublishingDetail") or _NOTHING
-        return ProductSupply(
-            market_reference=self._code(supply, "MarketReference"),
-            markets=tuple(filter(None, (self._territory(market) for market in markets))),
-            market_restrictions=tuple(code for market in markets for code in self._restrictions(market)),
-            market_status=self._code(status, "MarketPublishingStatus"),
-            market_dates=self._dates(status, "MarketDate"),
-            details=tuple(self._supply_detail(detail) for detail in supply.all("SupplyDetail")),
-        )
+        reference, dates = self._code(supply, "MarketReference"), self._dates(status, "MarketDate")
+        details = tuple(self._supply_detail(detail) for detail in supply.all("SupplyDetail"))
+        for restrictions, areas in (channels or {(): []}).items():
+            yield ProductSupply(
+                market_reference=reference,
+                markets=tuple(areas),
+                market_restrictions=restrictions,
+                market_status=self._code(status, "MarketPublishingStatus"),
+                market_dates=dates,
+                details=details,
+            )
 
     def _supply_detail(self, detail: Element) -> SupplyDetail:
         supplier = detail.child("Supplier") or _NOTHING
@@ -248,7 +277,7 @@ class _Reader:
             amount=amount,
             currency=currency,
             territory=self._territory(price),
-            taxes=tuple(self._tax(tax) for tax in price.all("Tax")),
+            taxes=self._taxes(price),
             dates=self._dates(price, "PriceDate"),
             unpriced=self._code(price, "UnpricedItemType"),
             identifiers=self._schemed(price, "PriceIdentifier", "PriceIDType"),
@@ -263,12 +292,21 @@ class _Reader:
             self._note(WarningKind.AMOUNT, f"PriceAmount {amount} can hardly be meant; kept for the guards to judge")
 
     def _has_terms(self, price: Element) -> bool:
-        """Whether the price hangs on more than buying one copy; code 00 of lists 167 and 230 says that it does not."""
+        """Whether the price hangs on more than buying one copy of the whole; code 00 of lists 167 and 230 says that it does not."""
+        if _TERMS.isdisjoint([child.name for child in price.children]):
+            return False
         for name, code in (("PriceCondition", "PriceConditionType"), ("PriceConstraint", "PriceConstraintType")):
             if any(self._code(terms, code) != _NO_TERMS for terms in price.all(name)):
                 return True
-        quantity = self._code(price, "MinimumOrderQuantity")
-        return price.child("BatchBonus") is not None or quantity not in {None, "0", "1"}
+        if price.child("BatchBonus") is not None or price.child("EpubLicense") is not None:
+            return True
+        return self._code(price, "MinimumOrderQuantity") not in _ONE or self._code(price, "PricePer") not in _WHOLE_COPY
+
+    def _taxes(self, price: Element) -> tuple[Tax, ...]:
+        stated = tuple([self._tax(tax) for tax in price.all("Tax")])
+        if stated or price.child("TaxExempt") is None:
+            return stated
+        return (Tax(rate_code=TaxRateCode.EXEMPT.value),)
 
     def _tax(self, tax: Element) -> Tax:
         return Tax(
@@ -316,12 +354,14 @@ class _Reader:
         dates = []
         for found in element.all(name):
             role, written = self._code(found, f"{name}Role"), self._code(found, "Date")
+            form = self._date_format(found)
+            if role or written:
+                # A part of it is kept too: it may be a gate, and what is not known of a gate must keep it shut.
+                dates.append(DatedRole(role=role or "", date=OnixDate(text=written or "", format=form)))
             if role and written:
-                form = self._date_format(found)
-                dates.append(DatedRole(role=role, date=OnixDate(text=written, format=form)))
                 self._take(odd_date(written, form))
             else:
-                self._note(WarningKind.INCOMPLETE, f"a {name} without role or date left out")
+                self._note(WarningKind.INCOMPLETE, f"a {name} without role or date")
         return tuple(dates)
 
     def _date_format(self, dated: Element) -> str | None:
@@ -365,7 +405,10 @@ def _derived_reference(identifiers: Sequence[ProductIdentifier]) -> str | None:
 def _words(element: Element, name: str) -> str | None:
     """A text for people, on one line."""
     found = element.child(name)
-    return " ".join(found.content().split()) or None if found is not None else None
+    if found is None:
+        return None
+    text = " ".join(found.content().split())
+    return (text if text.isascii() else strip_blanks(text)) or None
 
 
 def _own_title(element: Element) -> str | None:

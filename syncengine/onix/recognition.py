@@ -31,6 +31,11 @@ _FIRST_REFERENCE: Final = re.compile(
 )
 """The same anywhere in a record, with what may not be searched for it."""
 
+_NOT_WHOLE: Final = re.compile(
+    rb"<" + _PREFIX + rb"(?:NotificationType|a002)" + ATTRIBUTES + rb">[^<0-9]*+(?:04|08|09|88|89)[^<0-9]*+</"
+)
+"""List 1: block updates, notices and tests, behind which the last whole record still holds."""
+
 
 @dataclass(frozen=True, slots=True)
 class FramedBatch:
@@ -53,7 +58,7 @@ class Recogniser:
         self._encoding = ""
         self._index = index
         self._seen: set[int] = set()
-        self._deferred: dict[bytes, Frame] = {}
+        self._deferred: dict[bytes, list[Frame]] = {}
 
     def open(self, context: Context) -> None:
         """Take records of this context from now on."""
@@ -61,8 +66,8 @@ class Recogniser:
         self._encoding = context.encoding
 
     def deferred(self) -> list[Frame]:
-        """The last frame of each reference that was kept back, in the order of the message."""
-        return list(self._deferred.values())
+        """What was kept back of each reference, in the order of the message: its last whole record and what follows that."""
+        return sorted((frame for run in self._deferred.values() for frame in run), key=lambda frame: frame.offset)
 
     def skim(self, window: Window) -> bool:
         """Tier 1: pass over unchanged records as long as there are any; says no to wait for the rest of one.
@@ -139,9 +144,12 @@ class Recogniser:
         return is_repeated
 
     def _defer(self, identity: bytes, frame: Frame) -> None:
-        if self._deferred.pop(identity, None) is not None:
-            self.superseded_count += 1
-        self._deferred[identity] = frame
+        """Keep the frame back; a whole record takes the place of all that came before it, anything else adds to it."""
+        run = self._deferred.setdefault(identity, [])
+        if not _NOT_WHOLE.search(frame.body):
+            self.superseded_count += len(run)
+            run.clear()
+        run.append(frame)
 
 
 def _raw_reference(buffer: bytearray, start: int, end: int) -> bytes:

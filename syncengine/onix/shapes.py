@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import date
 from functools import lru_cache
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from stdnum import ean, isbn
 
 from syncengine.domain.codes import DateFormat, ProductIdType
+from syncengine.domain.dates import OnixDate
 from syncengine.domain.passes import Noted, WarningKind
 
 _EXCERPT: Final = 40
@@ -22,7 +23,7 @@ _CHECKED: Final[Mapping[str, tuple[str, int, Callable[[str], bool]]]] = {
 }
 """List 5, as far as its numbers carry a check digit: what they are called, and how long they are."""
 
-_DAY: Final = r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})"
+_DAY: Final = r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}"
 _MONTH: Final = r"[0-9]{4}-?(?:0[1-9]|1[0-2])"
 _WEEK: Final = r"[0-9]{4}-?W?(?:0[1-9]|[1-4][0-9]|5[0-3])"
 _QUARTER: Final = r"[0-9]{4}-?[1-4]"
@@ -52,8 +53,10 @@ _DATES: Final = {
 }
 """List 55: the digits of each format; hyphens and colons where ISO 8601 has them do not matter. Texts and Hijri dates are free."""
 
-_DAYS: Final = re.compile(_DAY)
-_NAMING_DAYS: Final = frozenset({"00", "06", "13", "14"})
+_SEASONS: Final = frozenset({DateFormat.SEASON, DateFormat.SEASON_RANGE})
+"""On a calendar, but where they begin nobody knows."""
+
+_ANY_ZONE: Final = ZoneInfo("UTC")
 
 
 @lru_cache(maxsize=4096)
@@ -74,20 +77,12 @@ def odd_identifier(scheme: str, value: str) -> Noted | None:
 
 @lru_cache(maxsize=4096)
 def odd_date(text: str, form: str | None) -> Noted | None:
-    """The warning of a date whose digits contradict its format (none is 00), or that names a day of no calendar."""
+    """The warning of a date whose digits contradict its format (none is 00), or that is on no calendar."""
     code = form or DateFormat.DAY.value
     if code not in _DATES:
         return None
     if not _DATES[code].fullmatch(text):
         return Noted(WarningKind.DATE, f"date {text[:_EXCERPT]!r} is not of format {code}")
-    if code in _NAMING_DAYS and not all(map(_is_day, _DAYS.findall(text.partition("T")[0]))):
+    if code not in _SEASONS and OnixDate(text=text, format=form).starts_at(_ANY_ZONE) is None:
         return Noted(WarningKind.DATE, f"date {text[:_EXCERPT]!r} is on no calendar")
     return None
-
-
-def _is_day(digits: tuple[str, str, str]) -> bool:
-    try:
-        date(*map(int, digits))
-    except ValueError:
-        return False
-    return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from zlib import crc32
 
 from lxml import etree
@@ -26,6 +27,9 @@ from tests.property.readings import (
 _ROOTS = frozenset({"ONIXMessage", "ONIXmessage"})
 _READ_ALIKE = frozenset({"UTF-8", "US-ASCII", "UTF-16", "UTF-16LE", "UTF-16BE"})
 """Encodings of which this engine and lxml understand every byte alike."""
+
+_HIDING = re.compile(rb"<!|<\?|&|\0")
+"""How an element or a digit can be written that is none, or does not look like one; the declaration is the one that may be."""
 
 _SMALL = 300
 """Messages up to so many bytes are also given byte by byte."""
@@ -79,6 +83,8 @@ def _check_full_parse(content: bytes, root: etree._Element, whole: Reading) -> N
     assert len([child for child in root if local_name(child) in RECORDS]) == whole.records
     # A comment that holds a record may be one that was never closed: such a frame is kept back like a repeated one.
     is_doubtful = any(defect.kind is WarningKind.CUT_RECORD for defect in whole.defects)
+    # Which of repeated records counts hangs on their NotificationType, which is looked for without a parse.
+    is_doubtful |= any(frame.repeated for frame in whole.frames) and len(_HIDING.findall(content)) > 1
     if _encoding_of(root) in _READ_ALIKE and not is_doubtful:
         assert expected(parsed_records(content)) == parsed_frames(whole)
 

@@ -97,7 +97,9 @@ def _records(draw: st.DrawFn, prefixes: list[str]) -> str:
     named = f"<{other}{reference}{draw(_ATTRIBUTES)}>{blank}{draw(_REFERENCES)}{draw(_BLANK)}</{other}{reference}>"
     if draw(st.integers(0, 9)) == 0:
         named = draw(st.sampled_from(["", f"<{other}{reference}/>"]))
-    inside = f"{before}{blank}{named}{draw(_CONTENT)}"
+    code = draw(st.sampled_from(["", "", "03", "04", "04", " 88\n", "05"]))
+    element = f"{other}{draw(st.sampled_from(['NotificationType', 'a002']))}"
+    inside = f"{before}{blank}{named}{f'<{element}>{code}</{element}>' * bool(code)}{draw(_CONTENT)}"
     return f"<{prefix}{record}{draw(_ATTRIBUTES)}>{inside}</{prefix}{record}{draw(_BLANK)}>"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -13,10 +14,13 @@ from syncengine.domain.ids import RecordId
 from syncengine.domain.passes import Noted
 from syncengine.errors import NotOnix
 from syncengine.onix.framing import FramedBatch, Framer
+from syncengine.onix.recognition import _NOT_WHOLE
 
 SEED = 4_711
 RECORDS = frozenset({"Product", "product"})
 REFERENCES = frozenset({"RecordReference", "a001"})
+NOTIFICATION_TYPES = frozenset({"NotificationType", "a002"})
+_NOT_WHOLE_KIND = re.compile("[^0-9]*(?:04|08|09|88|89)[^0-9]*")
 _BLANKS = " \t\r\n\u00a0\u200b\ufeff"
 
 Found = tuple[str | None, Hashable, bool]
@@ -91,16 +95,18 @@ def settled_by(whole: Reading, index: FrameIndex) -> tuple[list[Frame], list[Kno
     """What is left of a first reading's frames for a second one that knows an index, and what that finds unchanged."""
     fresh: list[Frame] = []
     unchanged: list[KnownFrame] = []
-    kept_back: dict[str, Frame] = {}
+    kept_back: dict[str, list[Frame]] = {}
     for frame in whole.frames:
         known = known_of(frame, index)
         if frame.reference is not None and (frame.repeated or (known is not None and known.repeated)):
-            kept_back[frame.reference] = replace(frame, repeated=True)
+            before = kept_back.get(frame.reference, []) if _NOT_WHOLE.search(frame.body) else []
+            kept_back[frame.reference] = [*before, replace(frame, repeated=True)]
         elif known is not None and (known.length, known.fingerprint) == (len(frame.body), frame.fingerprint):
             unchanged.append(known)
         else:
             fresh.append(frame)
-    return [*fresh, *sorted(kept_back.values(), key=lambda frame: frame.offset)], unchanged
+    later = (frame for run in kept_back.values() for frame in run)
+    return [*fresh, *sorted(later, key=lambda frame: frame.offset)], unchanged
 
 
 # --- a full parse -------------------------------------------------------------------------------------------------------
@@ -128,20 +134,28 @@ def reference_of(record: etree._Element) -> str | None:
     return text or None
 
 
+def is_whole(record: etree._Element) -> bool:
+    """Whether it is a record that replaces others, not a block update, a notice or a test."""
+    kinds = [element for element in record.iterdescendants("*") if local_name(element) in NOTIFICATION_TYPES]
+    return not any(_NOT_WHOLE_KIND.fullmatch(kind.text or "") for kind in kinds)
+
+
 def expected(records: Iterable[etree._Element]) -> list[Found]:
-    """First records of each reference in order, then, of every reference met again, the last."""
+    """First records of each reference in order, then, of every reference met again, the last whole one and what follows it."""
     first: list[Found] = []
-    later: dict[str, Found] = {}
+    later: dict[str, list[tuple[int, Found]]] = {}
     seen: set[str] = set()
-    for record in records:
+    for number, record in enumerate(records):
         reference = reference_of(record)
         if reference is None or reference not in seen:
             first.append((reference, canonical(record), False))
             seen.update([reference] if reference else [])
             continue
-        later.pop(reference, None)
-        later[reference] = (reference, canonical(record), True)
-    return first + list(later.values())
+        before = [] if is_whole(record) else later.get(reference, [])
+        later[reference] = [*before, (number, (reference, canonical(record), True))]
+    return first + [
+        found for _, found in sorted((one for run in later.values() for one in run), key=lambda one: one[0])
+    ]
 
 
 def parsed_frames(reading: Reading) -> list[Found]:

@@ -20,7 +20,19 @@ from syncengine.domain.tags import Block
 from syncengine.onix.digest import digests_of
 from syncengine.onix.parsing import parse
 from tests.property.products import PRODUCTS, changed_somewhere, settled, turned
-from tests.property.trees import BLOCKS, TREES, WORDS, Tree, digests, document, record_of, records, respell, write
+from tests.property.trees import (
+    BLOCKS,
+    TREES,
+    WHOLE_RECORDS,
+    WORDS,
+    Tree,
+    digests,
+    document,
+    record_of,
+    records,
+    respell,
+    write,
+)
 from tests.records import CLOSING, REFERENCE_30, context
 
 # --- blocks -------------------------------------------------------------------------------------------------------------
@@ -151,80 +163,13 @@ def test_every_other_difference_is_told(product: Product, data: st.DataObject):
 
 # --- whole records ------------------------------------------------------------------------------------------------------
 
-_CODES = st.sampled_from(["01", "02", "04"])
-_COUNTRIES = st.sampled_from(["CA", "CA US", "DE AT CH", "WORLD"])
-_DATE = st.sampled_from(["20260101", "20270131"])
-
-
-def _few(parts: st.SearchStrategy[Tree]) -> st.SearchStrategy[list[Tree]]:
-    return st.lists(parts, max_size=3)
-
-
-def _leaf(name: str, texts: st.SearchStrategy[str]) -> st.SearchStrategy[Tree]:
-    return st.tuples(st.just(name), texts)
-
-
-def _composite(name: str, *parts: st.SearchStrategy[list[Tree]] | st.SearchStrategy[Tree]) -> st.SearchStrategy[Tree]:
-    """An element of all these parts; each gives one child or several."""
-    flat = st.tuples(*parts).map(
-        lambda drawn: [one for part in drawn for one in (part if isinstance(part, list) else [part])]
-    )
-    return st.tuples(st.just(name), flat)
-
-
-def _dated(name: str) -> st.SearchStrategy[Tree]:
-    return _composite(name, _leaf(f"{name}Role", _CODES), _leaf("Date", _DATE))
-
-
-_TERRITORY = _composite("Territory", _leaf("CountriesIncluded", _COUNTRIES))
-_PRICE = _composite(
-    "Price",
-    _leaf("PriceType", _CODES),
-    _leaf("PriceAmount", st.sampled_from(["1.00", "9.9", "9.90"])),
-    _leaf("CurrencyCode", st.sampled_from(["CAD", "EUR"])),
-    st.lists(_TERRITORY, max_size=1),
-    _few(_dated("PriceDate")),
-)
-_SUPPLY = _composite(
-    "ProductSupply",
-    _few(_composite("Market", _TERRITORY)),
-    _composite("MarketPublishingDetail", _leaf("MarketPublishingStatus", _CODES), _few(_dated("MarketDate"))),
-    _few(
-        _composite(
-            "SupplyDetail",
-            _composite("Supplier", _leaf("SupplierRole", _CODES), _leaf("SupplierName", WORDS)),
-            _leaf("ProductAvailability", st.sampled_from(["20", "40"])),
-            _few(_dated("SupplyDate")),
-            _few(_PRICE),
-        )
-    ),
-)
-_WHOLE = st.tuples(
-    _few(_composite("ProductIdentifier", _leaf("ProductIDType", _CODES), _leaf("IDValue", WORDS))),
-    _composite(
-        "DescriptiveDetail",
-        _leaf("ProductForm", _CODES),
-        _few(_leaf("ProductFormDetail", _CODES)),
-        _few(_leaf("EpubTechnicalProtection", _CODES)),
-        _few(_composite("Subject", _leaf("SubjectSchemeIdentifier", _CODES), _leaf("SubjectCode", WORDS))),
-    ),
-    _composite("CollateralDetail", _few(_composite("TextContent", _leaf("TextType", _CODES), _leaf("Text", WORDS)))),
-    _composite(
-        "PublishingDetail",
-        _leaf("PublishingStatus", _CODES),
-        _few(_dated("PublishingDate")),
-        _few(_composite("SalesRights", _leaf("SalesRightsType", _CODES), _TERRITORY)),
-    ),
-    _few(_SUPPLY),
-).map(lambda parts: record_of([*parts[0], *parts[1:4], *parts[4]]))
-
 
 def _parsed(body: bytes) -> Content:
     found = parse(body, context())
     return Content(product=found.product, digests=found.digests)
 
 
-@given(tree=_WHOLE, data=st.data())
+@given(tree=WHOLE_RECORDS, data=st.data())
 def test_a_record_in_another_order_and_spelling_is_touched(tree: Tree, data: st.DataObject):
     other = write(tree)
     respell(data, other)
@@ -232,7 +177,12 @@ def test_a_record_in_another_order_and_spelling_is_touched(tree: Tree, data: st.
     assert (RecordOutcome.TOUCHED, ()) == (found.outcome, found.fields)
 
 
-@given(tree=_WHOLE, names=st.lists(WORDS, min_size=2, max_size=4, unique=True), numbered=st.booleans(), data=st.data())
+@given(
+    tree=WHOLE_RECORDS,
+    names=st.lists(WORDS, min_size=2, max_size=4, unique=True),
+    numbered=st.booleans(),
+    data=st.data(),
+)
 def test_contributors_in_another_order_are_changed_unless_they_are_numbered(
     tree: Tree, names: list[str], numbered: bool, data: st.DataObject
 ):

@@ -12,10 +12,17 @@ from tests.property.messages import Message, messages
 
 CHECKS = {"framing": fuzz_framing.check, "envelope": fuzz_envelope.check}
 
+ROOT = b"<ONIXMessage release='3.0'>"
 FOUND = {
-    "a character that UTF-32 cannot have, told once however it is cut": (
-        b"\xff\xfe\x00\x00" + "<ONIXMessage release='3.0'>".encode("utf-32-le") + b"ype>" * 5
+    "characters that UTF-32 cannot have, told once however they are cut": (
+        b"\xff\xfe\x00\x00" + ROOT.decode().encode("utf-32-le") + b"ype>" * 5
     ),
+    "a reference with a number too long for any character": (
+        ROOT + b"<Product><RecordReference>&#" + b"9" * 5000 + b";</RecordReference></Product></ONIXMessage>"
+    ),
+    "a number too long for any release": b"<ONIXMessage release='&#" + b"9" * 5000 + b";'><Product/></ONIXMessage>",
+    "a start tag of very many letters and no value, read but once": ROOT + b"<Product " + b"x" * 400_000 + b"/>",
+    "a root of very many quotes and no value, read but once": b"<ONIXMessage " + b"'" * 400_000 + b">",
 }
 
 

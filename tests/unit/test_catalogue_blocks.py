@@ -321,7 +321,47 @@ def test_defaults_of_a_message_are_written_into_its_prices():
     assert [("02", "GBP", "1"), ("04", "GBP", "2")] == found
 
 
+def test_a_price_takes_from_its_message_what_it_would_say_if_it_said_it():
+    """A currency only with an amount; an empty element says nothing."""
+    prices = (
+        "<Price><UnpricedItemType>02</UnpricedItemType></Price>"
+        "<Price><PriceAmount>5</PriceAmount><CurrencyCode> </CurrencyCode></Price>"
+    )
+    header = MessageHeader(default_price_type="02", default_currency="GBP", default_language="fre")
+    body = record(DESCRIPTIVE + supply("", f"<SupplyDetail>{prices}</SupplyDetail>"))
+    said = with_explicit_defaults(REFERENCE_30 + body + CLOSING, header)
+    assert digests_of(REFERENCE_30, body, CLOSING, header) == digests_of(b"", said, b"")
+
+
+@pytest.mark.parametrize(
+    ("languages", "expected"),
+    [
+        ([], ["01fre"]),
+        (["<Language><LanguageRole>02</LanguageRole><LanguageCode>eng</LanguageCode></Language>"], ["02eng", "01fre"]),
+        (["<Language><LanguageRole>01</LanguageRole><LanguageCode>eng</LanguageCode></Language>"], ["01eng"]),
+    ],
+    ids=["none", "another role", "its own"],
+)
+def test_the_language_of_a_message_is_written_into_its_texts(languages, expected):
+    described = f"<DescriptiveDetail><ProductForm>EA</ProductForm>{''.join(languages)}</DescriptiveDetail>"
+    said = with_explicit_defaults(document(described), MessageHeader(default_language="fre"))
+    found = etree.fromstring(said).iter("{*}Language")
+    assert expected == ["".join(node.itertext()) for node in found]
+
+
+def test_an_emptied_block_is_not_filled_with_the_language_of_its_message():
+    said = with_explicit_defaults(update("<DescriptiveDetail/>"), MessageHeader(default_language="fre"))
+    with pytest.raises(RecordInvalid, match="may not empty"):
+        merge(document(BASE), said)
+
+
 def test_defaults_are_written_in_short_tags_into_a_record_of_short_tags():
     body = b"<product><a001>A</a001><productsupply><supplydetail><price><j151>1</j151></price></supplydetail></productsupply></product>"
     said = with_explicit_defaults(SHORT_31 + body + b"</ONIXmessage>", MessageHeader(default_currency="GBP"))
     assert b"<price><j152>GBP</j152><j151>1</j151></price>" in said
+    described = (
+        SHORT_31
+        + b"<product><a001>A</a001><descriptivedetail><b012>EA</b012></descriptivedetail></product></ONIXmessage>"
+    )
+    said = with_explicit_defaults(described, MessageHeader(default_language="fre"))
+    assert b"<language><b253>01</b253><b252>fre</b252></language></descriptivedetail>" in said

@@ -26,6 +26,7 @@ PLACES = [
     ("another day's number is no gap", NUMBER, mark("20260611-001"), mark("20260609-004"), NEXT, None),
     ("a number missing", NUMBER, mark(None), mark("7"), NEXT, WarningKind.HEADER),
     ("numbers written differently", NUMBER, mark("A-8"), mark("7"), NEXT, WarningKind.HEADER),
+    ("longer than any number", NUMBER, mark("7" * 5000), mark("7" * 5001), NEXT, WarningKind.HEADER),
     ("no digits at all", NUMBER, mark("x"), mark("x"), NEXT, WarningKind.HEADER),
     (
         "numbers begin again",

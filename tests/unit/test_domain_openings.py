@@ -10,6 +10,7 @@ from syncengine.domain.ids import RecordReference
 from syncengine.domain.openings import (
     Closing,
     Opening,
+    announcement_opening,
     expected_opening,
     latest,
     preorder_opening,
@@ -18,8 +19,10 @@ from syncengine.domain.openings import (
     sale_closing,
     sale_opening,
     supply_closing,
+    unknown_opening,
 )
 from syncengine.domain.product import DatedRole, Product, ProductSupply, SupplyDetail
+from syncengine.onix.codelists import standard
 
 PARIS = ZoneInfo("Europe/Paris")
 JULY, AUGUST, SEPTEMBER = "20260701", "20260801", "20260901"
@@ -176,6 +179,55 @@ def test_what_was_withdrawn_for_a_time_is_expected_again(of_product, of_market, 
 def test_preorders_wait_for_27_else_for_09_else_for_nothing(of_product, of_market, expected):
     found = preorder_opening(product(*of_product), block(*of_market), PARIS)
     assert (INSTANTS[expected] if expected else None) == found.at
+
+
+@pytest.mark.parametrize(
+    ("of_product", "of_market", "expected"),
+    [
+        ([], [], None),
+        ([("09", AUGUST)], [], AUGUST),
+        ([("09", JULY)], [("09", AUGUST)], AUGUST),
+        ([("10", AUGUST)], [], AUGUST),
+        ([("09", JULY), ("10", AUGUST)], [], JULY),
+        ([("27", AUGUST), ("01", AUGUST), ("02", AUGUST)], [], None),
+    ],
+)
+def test_the_public_sees_it_from_09_else_the_trade_from_10(of_product, of_market, expected):
+    found = announcement_opening(product(*of_product), block(*of_market), PARIS)
+    assert (INSTANTS[expected] if expected else None) == found.at
+
+
+@pytest.mark.parametrize(
+    ("of_product", "of_market", "of_supplier", "expected"),
+    [
+        ([("ZZ", JULY)], [], [], JULY),
+        ([("ZZ", JULY)], [("43", AUGUST)], [], AUGUST),
+        ([], [("08", JULY)], [("01", SEPTEMBER)], SEPTEMBER),
+        ([("", JULY)], [], [], JULY),
+    ],
+)
+def test_a_date_in_a_role_that_nobody_knows_may_be_an_embargo(of_product, of_market, of_supplier, expected):
+    found = unknown_opening(product(*of_product), block(*of_market), detail(*of_supplier), PARIS)
+    assert INSTANTS[expected] == found.at
+
+
+def test_every_role_of_lists_163_and_166_is_known():
+    of_163, of_166 = ([(code, JULY) for code in standard().lists[number].codes] for number in (163, 166))
+    assert Opening() == unknown_opening(product(*of_163), block(*of_163), detail(*of_166), PARIS)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        (Opening(), Opening(), Opening()),
+        (Opening(), Opening(at=INSTANTS[JULY]), Opening(at=INSTANTS[JULY])),
+        (Opening(at=INSTANTS[AUGUST]), Opening(at=INSTANTS[JULY]), Opening(at=INSTANTS[AUGUST])),
+        (Opening(at=INSTANTS[AUGUST]), Opening(is_unreadable=True), Opening(is_unreadable=True)),
+        (Opening(says="it", is_unreadable=True), Opening(at=INSTANTS[JULY]), Opening(says="it", is_unreadable=True)),
+    ],
+)
+def test_of_two_openings_the_later_holds(one, other, expected):
+    assert expected == one.or_later(other)
 
 
 # --- the end ------------------------------------------------------------------------------------------------------------

@@ -366,8 +366,18 @@ def test_prices_of_one_rank_that_differ_are_ambiguous_as_long_as_they_overlap():
 
 def test_one_amount_with_two_tax_rates_is_a_price_without_a_known_rate():
     rates = [price(taxes=(Tax(rate_percent=Decimal(rate)),)) for rate in ("5.5", "20")]
-    expected = ConsumerPrice(amount=Decimal("9.99"), currency="EUR", type=PriceType.FIXED_INCLUDING_TAX)
+    expected = ConsumerPrice(
+        amount=Decimal("9.99"), currency="EUR", type=PriceType.FIXED_INCLUDING_TAX, has_several_rates=True
+    )
     assert Tariff(price=expected) == of(*rates).in_force(NOW)
+
+
+def test_the_country_s_rate_is_not_that_of_a_price_with_several_of_its_own():
+    """Parts of a product may be taxed at different rates; nobody knows then what the whole costs with tax."""
+    mixed = of(price("9.99", "03", taxes=tuple(Tax(rate_percent=Decimal(rate)) for rate in ("5.5", "20"))))
+    found = mixed.in_force(NOW).price
+    assert found is not None
+    assert found.to_offer_price(Decimal(10)).tax_percent is None
 
 
 def test_prices_that_are_left_out_are_told_once_each():
@@ -409,3 +419,16 @@ def test_even_types_include_tax(kind):
 def test_the_stated_tax_rate_is_the_only_one(rates, expected):
     found = stated_tax_rate(price(taxes=tuple(Tax(rate_percent=Decimal(rate)) for rate in rates)))
     assert (None if expected is None else Decimal(expected)) == found
+
+
+@pytest.mark.parametrize(
+    ("codes", "expected"),
+    [(["Z"], "0"), (["TaxExempt"], "0"), (["S"], None), (["R"], None), (["Z", "Z"], "0"), ([None], None)],
+)
+def test_what_is_zero_rated_or_exempt_bears_no_tax_though_no_percentage_says_so(codes, expected):
+    found = stated_tax_rate(price(taxes=tuple(Tax(rate_code=code) for code in codes)))
+    assert (None if expected is None else Decimal(expected)) == found
+
+
+def test_a_percentage_goes_before_its_code():
+    assert Decimal("5.5") == stated_tax_rate(price(taxes=(Tax(rate_code="Z", rate_percent=Decimal("5.5")),)))

@@ -193,7 +193,11 @@ def test_the_composition_tells_what_sold_separately_means(composition, code_13, 
 
 @pytest.mark.parametrize(
     ("composition", "expected"),
-    [(None, SELL), ("00", SELL), ("10", SELL), ("31", SELL), ("01", STOP), ("11", STOP), ("20", STOP), ("30", STOP)],
+    [
+        *((retailed, SELL) for retailed in (None, "", "00", "10", "31")),
+        *((part, STOP) for part in ("01", "11", "20", "30")),
+        ("ZZ", UNKNOWN),
+    ],
 )
 def test_what_is_not_retailed_as_such_is_not_sold(composition, expected):
     """List 2: components and collections that only have a record, and what is for the trade."""

@@ -6,15 +6,18 @@ Details of each are tested with the part that deals with it. A file that comes t
 from __future__ import annotations
 
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from syncengine.domain.dates import OnixDate
 from syncengine.domain.frame import FrameIndex
-from syncengine.domain.passes import WarningKind
+from syncengine.domain.passes import Noted, WarningKind
 from syncengine.domain.product import Product
 from syncengine.errors import RecordInvalid
 from syncengine.onix.framing import Framer
 from syncengine.onix.parsing import Reading, parse
+from syncengine.onix.shapes import odd_date
 from tests.records import samples_folder
 
 DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -304,7 +307,7 @@ def test_a_record_without_reference_gets_one_of_its_best_identifier_where_that_i
         f"<ProductIdentifier><ProductIDType>{scheme}</ProductIDType><IDValue>{value}</IDValue></ProductIdentifier>"
         for scheme, value in identifiers
     )
-    record = f"<Product><NotificationType>03</NotificationType>{composites}</Product>"
+    record = f"<Product><NotificationType>03</NotificationType>{composites}<DescriptiveDetail/></Product>"
     found = read(message(record).encode(), Reading(derives_reference=True))
     assert (reference,) == tuple(each.reference for each in found.products)
     assert ((WarningKind.MISSING_REFERENCE, f"no RecordReference; {reference} stands in for it"),) == found.told
@@ -436,12 +439,32 @@ def test_a_date_whose_digits_contradict_its_format_is_kept_and_told(date, says):
 
 
 @pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("202753", "02"),
+        ("20260901T2400", "13"),
+        ("20260901T006000", "14"),
+        ("20260901T0800+9900", "13"),
+        ("2026091520260901", "06"),
+        ("202609202608", "07"),
+        ("202601202753", "08"),
+        ("20272026", "11"),
+    ],
+)
+def test_a_date_that_looks_right_and_cannot_be_read_is_told(text, form):
+    assert None is OnixDate(text=text, format=form).starts_at(ZoneInfo("UTC"))
+    assert Noted(WarningKind.DATE, f"date {text!r} is on no calendar") == odd_date(text, form)
+
+
+@pytest.mark.parametrize(
     "date",
     [
         "<Date>20260101</Date>",
         "<Date>2026-01-01</Date>",
         '<Date dateformat="01">202601</Date>',
+        '<Date dateformat="02">2026-W36</Date>',
         '<Date dateformat="03">20264</Date>',
+        '<Date dateformat="04">20264</Date>',
         '<Date dateformat="05">2026</Date>',
         '<Date dateformat="06">2026010120260131</Date>',
         '<Date dateformat="08">202601202653</Date>',

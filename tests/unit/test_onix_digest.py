@@ -75,6 +75,8 @@ def test_spelling_is_no_content(other):
         ("<Text>one</Text>", '<Text language="eng">one</Text>'),
         ("<Text>one</Text>", '<Text textformat="06">one</Text>'),
         ("<Text><p>a</p><p>b</p></Text>", "<Text><p>b</p><p>a</p></Text>"),
+        ("<Text><P>a</P><P>b</P></Text>", "<Text><P>b</P><P>a</P></Text>"),
+        ("<Text><font>a</font><font>b</font></Text>", "<Text><font>b</font><font>a</font></Text>"),
         ("<Text>a <em>b</em> c</Text>", "<Text>a<em>b</em> c</Text>"),
         ("<Text>a <em>b</em> c</Text>", "<Text>a b c</Text>"),
         ("<Text>&lt;p&gt;a&lt;/p&gt;</Text>", "<Text><p>a</p></Text>"),
@@ -103,6 +105,20 @@ def test_contributors_keep_their_order_unless_they_are_numbered():
     assert block(one, two) != block(two, one)
     assert block(first + one, second + two) == block(second + two, first + one)
     assert block(first + one, second + two) != block(second + one, first + two)
+
+
+def test_precisions_and_values_of_a_range_stand_in_pairs():
+    def block(*pairs: tuple[str, str]) -> bytes:
+        inside = "".join(
+            f"<AudienceRangePrecision>{precision}</AudienceRangePrecision><AudienceRangeValue>{value}</AudienceRangeValue>"
+            for precision, value in pairs
+        )
+        whole = f"<AudienceRange><AudienceRangeQualifier>17</AudienceRangeQualifier>{inside}</AudienceRange>"
+        return digests(f"<DescriptiveDetail>{whole}</DescriptiveDetail>")["descriptive_detail"]
+
+    assert block(("03", "5"), ("04", "7")) == block(("03", " 5 "), ("04", "7"))
+    assert block(("03", "5"), ("04", "7")) != block(("03", "7"), ("04", "5"))
+    assert block(("03", "5"), ("04", "7")) != block(("04", "5"), ("03", "7"))
 
 
 def test_territories_are_sets_and_amounts_are_numbers():

@@ -11,6 +11,7 @@ from lxml import etree
 
 from syncengine.domain.frame import Frame, FrameIndex, KnownFrame
 from syncengine.domain.ids import RecordId
+from syncengine.domain.passes import WarningKind
 from syncengine.errors import NotOnix
 from syncengine.onix.fingerprint import fingerprint, seed_for
 from syncengine.onix.framing import Framer
@@ -268,6 +269,23 @@ class TestScanned:
         assert (reading.defects, reading.warnings) == ([], [])
         assert reading.framer.context is not None
 
+    @pytest.mark.parametrize("between", ["", "<!-- <NoProduct/> -->", "<Foo/>"])
+    def test_a_message_with_neither_a_record_nor_the_word_that_there_is_none_is_told(self, between, chunk_size):
+        reading = read(message(between), chunk_size=chunk_size)
+        assert (reading.framer.records, reading.framer.complete, reading.defects) == (0, True, [])
+        empty = [noted.says for noted in reading.framer.warnings if noted.kind is WarningKind.EMPTY]
+        assert empty == ["line 6: the message holds neither a record nor NoProduct"]
+
+    @pytest.mark.parametrize("text", [message(record("a")), message("<x507/>"), HEAD, HEAD + record("a")])
+    def test_one_that_has_either_or_is_cut_off_is_not_called_empty(self, text, chunk_size):
+        reading = read(text, chunk_size=chunk_size)
+        assert [] == [noted for noted in reading.framer.warnings if noted.kind is WarningKind.EMPTY]
+
+    def test_an_empty_root_is_told(self):
+        assert read('<ONIXMessage release="3.0"/>').warnings == [
+            "line 1: the message holds neither a record nor NoProduct"
+        ]
+
     def test_many_small_constructs_and_long_blanks_are_followed(self, chunk_size):
         content = "<!-- c --><?p?><![CDATA[x]]>" * 200 + " " * 3000
         reading = read(message(record("a", content), " " * 2000, record("b")), chunk_size=chunk_size)
@@ -308,6 +326,25 @@ class TestRepeated:
         assert (len(reading.unchanged), reading.references, reading.framer.duplicates) == (1, ["a"], 1)
         once = read(message(record("a"), record("b")), index, chunk_size)
         assert (once.references, once.frames[0].repeated, once.framer.duplicates) == (["a"], True, 0)
+
+    @pytest.mark.parametrize("tag", ["NotificationType", "x:NotificationType", "a002", 'a002 refname="x"'])
+    @pytest.mark.parametrize("kind", ["04", "08", "09", "88", "89", " 04 ", "04\u200b"])
+    def test_what_is_no_whole_record_puts_none_aside_that_came_before_it(self, kind, tag, chunk_size):
+        whole = [record("a", f"<NotificationType>03</NotificationType><N>{number}</N>") for number in range(3)]
+        said = f"<{tag}>{kind}</{tag.partition(' ')[0]}>"
+        first, second = (record("a", f"{said}<N>{number}</N>") for number in range(2))
+        reading = read(message(*whole, first, record("b"), second), chunk_size=chunk_size)
+        assert [whole[0], record("b"), whole[2], first, second] == [body.decode() for body in reading.bodies]
+        assert [False, False, True, True, True] == [frame.repeated for frame in reading.frames]
+        assert (reading.framer.records, reading.framer.duplicates) == (6, 1)
+
+    def test_a_whole_record_takes_the_place_of_all_that_came_before_it(self, chunk_size):
+        update = "<NotificationType>04</NotificationType>"
+        parts = [record("a", update), record("a", f"{update}<N/>"), record("a"), record("a", update)]
+        index = index_of(read(message(record("a"), record("a"))).frames)
+        reading = read(message(*parts), index, chunk_size)
+        assert [parts[2], parts[3]] == [body.decode() for body in reading.bodies]
+        assert (reading.framer.records, reading.framer.duplicates) == (4, 2)
 
     def test_records_without_reference_are_never_repeated(self):
         reading = read(message("<Product/>", "<Product/>"))
@@ -440,6 +477,33 @@ class TestDefects:
         assert references == reading.references
         assert [True] == ["the message goes on behind its end: " in says for says in reading.defects]
         assert not reading.framer.complete
+
+    def test_another_header_that_says_the_same_of_prices_is_skipped(self, chunk_size):
+        header = "<Header><Sender><SenderName>S</SenderName></Sender></Header>"
+        reading = read(message(header, record("a"), header, record("b")), chunk_size=chunk_size)
+        assert (reading.references, reading.defects, reading.framer.complete) == (["a", "b"], [], True)
+        assert reading.warnings == ["line 4: another header was skipped", "line 7: another header was skipped"]
+
+    @pytest.mark.parametrize(
+        "default",
+        [
+            "<DefaultCurrencyCode>CAD</DefaultCurrencyCode>",
+            "<x310>02</x310>",
+            "<DefaultLanguageOfText>fre</DefaultLanguageOfText>",
+        ],
+    )
+    def test_nothing_is_read_behind_a_header_that_gives_prices_another_meaning(self, default, chunk_size):
+        parts = (record("a"), f"<Header>{default}</Header>", record("b"), "<NoProduct/>")
+        reading = read(message(*parts), chunk_size=chunk_size)
+        assert (["a"], False) == (reading.references, reading.framer.complete)
+        says = "line 6: another header, with other defaults; what follows it was not read"
+        assert [says] == reading.defects
+
+    def test_a_second_message_of_the_same_root_is_not_read_by_the_defaults_of_the_first(self, chunk_size):
+        second = message(record("b")).replace("<Header/>", "<Header><m186>CAD</m186></Header>")
+        reading = read(message(record("a")) + second.partition("\n")[2], chunk_size=chunk_size)
+        assert (["a"], False) == (reading.references, reading.framer.complete)
+        assert "what follows it was not read" in reading.defects[-1]
 
     def test_a_root_closed_under_another_spelling_is_told(self):
         reading = read(message(record("a")).replace("</ONIXMessage>", "</ONIXmessage>"))

@@ -100,6 +100,7 @@ def test_block_zero_and_descriptive_detail():
             "Saga, 2",
         ),
         ("<TitleStatement>Only this</TitleStatement>", "Only this"),
+        ("<TitleElement><TitleText>\ufeffA\u00a0Tale\u200b </TitleText></TitleElement>", "A Tale"),
         ("<TitleElement/>", None),
     ],
 )
@@ -160,7 +161,7 @@ def test_product_supply():
     (supply,) = read(
         """<ProductSupply><MarketReference>M1</MarketReference>
         <Market><Territory><CountriesIncluded>CA</CountriesIncluded></Territory><SalesRestriction><SalesRestrictionType>04</SalesRestrictionType></SalesRestriction></Market>
-        <Market><Territory><CountriesIncluded>US</CountriesIncluded></Territory></Market>
+        <Market><Territory><CountriesIncluded>US</CountriesIncluded></Territory><SalesRestriction><SalesRestrictionType>04</SalesRestrictionType></SalesRestriction></Market>
         <MarketPublishingDetail><MarketPublishingStatus>11</MarketPublishingStatus>
         <MarketDate><MarketDateRole>01</MarketDateRole><Date>20260101</Date></MarketDate></MarketPublishingDetail>
         <SupplyDetail><Supplier><SupplierRole>06</SupplierRole><SupplierIdentifier><SupplierIDType>06</SupplierIDType><IDValue>30124</IDValue></SupplierIdentifier><SupplierName>Hub</SupplierName></Supplier>
@@ -182,6 +183,61 @@ def test_product_supply():
         detail.availability,
     )
     assert ((day("08", "20260102"),), "02", ()) == (detail.dates, detail.unpriced, detail.prices)
+
+
+def market(countries: str, *restrictions: str) -> str:
+    parts = (
+        f"<SalesRestriction><SalesRestrictionType>{code}</SalesRestrictionType></SalesRestriction>"
+        for code in restrictions
+    )
+    area = f"<Territory><CountriesIncluded>{countries}</CountriesIncluded></Territory>"
+    return f"<Market>{area}{''.join(parts)}</Market>"
+
+
+def test_markets_that_are_different_channels_are_supplies_of_their_own():
+    """What restricts one market says nothing of another (reference/onix.md 2.12)."""
+    markets = (market("FR", "06"), market("GB"), market("FR BE"), market("CA", "06"), market("US", "06", "09"))
+    detail = "<SupplyDetail><ProductAvailability>20</ProductAvailability></SupplyDetail>"
+    said_once = f"<MarketReference>M</MarketReference>{''.join(markets)}<MarketPublishingDetail><MarketPublishingStatus>04</MarketPublishingStatus></MarketPublishingDetail>{detail}"
+    supplies = read(f"<ProductSupply>{said_once}</ProductSupply>").product.supplies
+    assert [
+        (("06",), (codes("FR"), codes("CA"))),
+        ((), (codes("GB"), codes("BE", "FR"))),
+        (("06", "09"), (codes("US"),)),
+    ] == [(supply.market_restrictions, supply.markets) for supply in supplies]
+    assert {("M", "04", "20")} == {
+        (supply.market_reference, supply.market_status, supply.details[0].availability) for supply in supplies
+    }
+
+
+@pytest.mark.parametrize("kind", ["", "<SalesRestrictionType/>", "<SalesRestrictionType> </SalesRestrictionType>"])
+def test_a_restriction_without_a_type_is_an_unspecified_one(kind):
+    restriction = f"<SalesRestriction>{kind}<SalesRestrictionNote>ask us</SalesRestrictionNote></SalesRestriction>"
+    parsed = read(f"<PublishingDetail>{restriction}</PublishingDetail>")
+    assert ("00",) == parsed.product.sales_restrictions
+    assert "a SalesRestriction without its type read as 00, unspecified" in said(parsed)
+
+
+@pytest.mark.parametrize(
+    ("inside", "kept"),
+    [
+        ("<PublishingDateRole>02</PublishingDateRole><Date/>", (("02", ""),)),
+        ("<PublishingDateRole>02</PublishingDateRole>", (("02", ""),)),
+        ("<Date>20260101</Date>", (("", "20260101"),)),
+        ("<PublishingDateRole/><Date>20260101</Date>", (("", "20260101"),)),
+        ("<Date/>", ()),
+        ("", ()),
+    ],
+)
+def test_a_date_without_a_part_is_kept_with_the_other_since_it_may_be_a_gate(inside, kept):
+    parsed = read(f"<PublishingDetail><PublishingDate>{inside}</PublishingDate></PublishingDetail>")
+    assert kept == tuple((dated.role, dated.date.text) for dated in parsed.product.publishing_dates)
+    assert ("a PublishingDate without role or date",) == said(parsed)
+
+
+def test_a_price_that_is_exempt_from_tax_says_so():
+    assert (Tax(rate_code="TaxExempt"),) == price("<PriceAmount>1</PriceAmount><TaxExempt/>").taxes
+    assert (Tax(rate_code="TaxExempt"),) == price("<PriceAmount>1</PriceAmount><x546/>").taxes
 
 
 def test_price_with_everything():
@@ -238,6 +294,10 @@ def test_header_defaults_fill_only_what_a_price_leaves_open():
         ("<PriceConstraint><PriceConstraintType>00</PriceConstraintType></PriceConstraint>", False),
         ("<BatchBonus><BatchQuantity>10</BatchQuantity><FreeQuantity>1</FreeQuantity></BatchBonus>", True),
         ("<PriceType>06</PriceType>", True),
+        ("<PricePer>00</PricePer>", False),
+        ("<PricePer>01</PricePer>", True),
+        ("<PricePer>ZZ</PricePer>", True),
+        ("<EpubLicense><EpubLicenseName>campus</EpubLicenseName></EpubLicense>", True),
     ],
 )
 def test_terms_that_a_plain_sale_does_not_meet_are_conditions(inside, expected):
@@ -251,26 +311,63 @@ def test_amount_that_is_none_is_left_out_with_a_warning(amount):
     assert (f"PriceAmount {amount[:40]!r} is no amount and was left out",) == said(parsed)
 
 
+@pytest.mark.parametrize("release", ["3.0", "3.1"])
+@pytest.mark.parametrize("words", ["<Title><TitleText>Old</TitleText></Title>", "<b028>Old</b028>"])
+def test_a_record_of_release_2_is_read_as_one_whatever_its_message_says(words, release):
+    """Read as one of ONIX 3 it would say nothing at all, and without an error (reference/onix.md 1.2, 2.16)."""
+    opening = REFERENCE_30.replace(b"3.0", release.encode())
+    supply = "<SupplyDetail><ProductAvailability>20</ProductAvailability></SupplyDetail>"
+    parsed = parse(record(f"<ISBN>0306406152</ISBN>{words}{supply}"), context(opening))
+    assert ("Old", "9780306406157", "20") == (
+        parsed.product.title,
+        parsed.product.isbn,
+        parsed.product.supplies[0].details[0].availability,
+    )
+    assert ("a record of ONIX 2 in a message of ONIX 3; read as 2.1",) == said(parsed)
+
+
+def test_a_foreign_element_makes_no_record_of_release_2():
+    assert "04" == parse(record("<x:Extra xmlns:x='urn:x'/>", notification="04"), context()).product.notification_type
+
+
+def test_of_a_block_that_stands_there_twice_the_first_is_read_and_it_is_told():
+    twice = "".join(
+        f"<PublishingDetail><PublishingStatus>{status}</PublishingStatus></PublishingDetail>" for status in ("04", "11")
+    )
+    parsed = read(f"{twice}<ProductSupply/><ProductSupply/>")
+    assert "04" == parsed.product.publishing_status
+    assert ("PublishingDetail more than once; only the first was read",) == said(parsed)
+
+
+@pytest.mark.parametrize(
+    ("notification", "expected"),
+    [*((whole, True) for whole in ("01", "02", "03")), *((part, False) for part in ("04", "05", "08", "88"))],
+)
+def test_a_whole_record_that_says_nothing_of_its_product_is_told(notification, expected):
+    parsed = parse(record("", notification=notification), context())
+    assert expected is ("a whole record without any block: nothing is said of its product" in said(parsed))
+
+
 @pytest.mark.parametrize(
     ("opening", "closing", "body"),
     [
-        (b"", b"", b"<Product><RecordReference>a</RecordReference><NotificationType>03</NotificationType></Product>"),
-        (b"<ONIXmessage>", b"</ONIXmessage>", b"<product><a001>a</a001><a002>03</a002></product>"),
+        (b"", b"", b"<Product><RecordReference>a</RecordReference><NotificationType>05</NotificationType></Product>"),
+        (b"<ONIXmessage>", b"</ONIXmessage>", b"<product><a001>a</a001><a002>05</a002></product>"),
         (
             b"<ONIXMessage>",
             b"</ONIXMessage>",
-            b"<product><RecordReference>a</RecordReference><a002>03</a002></product>",
+            b"<product><RecordReference>a</RecordReference><a002>05</a002></product>",
         ),
         (
             b'<o:ONIXMessage xmlns:o="http://www.editeur.org/onix/3.0/reference">',
             b"</o:ONIXMessage>",
-            b"<o:Product><o:RecordReference>a</o:RecordReference><o:NotificationType>03</o:NotificationType></o:Product>",
+            b"<o:Product><o:RecordReference>a</o:RecordReference><o:NotificationType>05</o:NotificationType></o:Product>",
         ),
     ],
 )
 def test_names_are_matched_in_any_namespace_and_style(opening, closing, body):
     parsed = parse(body, context(opening, closing))
-    assert ("a", "03", ()) == (parsed.product.reference, parsed.product.notification_type, said(parsed))
+    assert ("a", "05", ()) == (parsed.product.reference, parsed.product.notification_type, said(parsed))
 
 
 # --- defects
@@ -347,7 +444,7 @@ def test_blanks_and_zero_width_spaces_are_stripped_from_codes():
 
 def test_undeclared_prefixes_and_namespaces_that_are_no_uri_do_no_harm():
     opening = b'<ONIXMessage xmlns:s="http://a b" release="3.0">'
-    body = b"<Product><RecordReference>a</RecordReference><NotificationType>03</NotificationType><v:Extra>1</v:Extra></Product>"
+    body = b"<Product><RecordReference>a</RecordReference><NotificationType>05</NotificationType><v:Extra>1</v:Extra></Product>"
     parsed = parse(body, context(opening, b"</ONIXMessage>"))
     assert ("a", ("namespaces misdeclared; elements read by their local names",)) == (
         parsed.product.reference,
@@ -356,7 +453,7 @@ def test_undeclared_prefixes_and_namespaces_that_are_no_uri_do_no_harm():
 
 
 def test_no_notification_type_is_read_as_03():
-    parsed = parse(b"<Product><RecordReference>a</RecordReference></Product>", context())
+    parsed = parse(b"<Product><RecordReference>a</RecordReference><DescriptiveDetail/></Product>", context())
     assert ("03", ("no NotificationType; read as 03",)) == (parsed.product.notification_type, said(parsed))
 
 
