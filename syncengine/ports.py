@@ -365,6 +365,7 @@ class KnownRecord:
     repeated: bool
     pass_id: PassId
     """The pass that wrote it last."""
+    applied_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -491,8 +492,8 @@ class Records(Protocol):
     async def set_aside(self, frames: Sequence[SetAside]) -> Sequence[SetAside]:
         """Keep frames apart; returns those that were not kept yet.
 
-        Of the quarantined and of tests the same reference (without one, the same bytes) replaces its older row; of held updates
-        and notices of transfer the same bytes are kept once, as they first came.
+        Of the quarantined and of tests the same reference (without one, the same bytes) replaces its older row. Of held updates
+        and notices of transfer the same bytes are kept once: an update as it last came, a notice as it first did.
         """
         ...
 
@@ -513,15 +514,19 @@ class Records(Protocol):
     async def held(
         self, source: SourceName, references: Collection[RecordReference]
     ) -> Mapping[RecordReference, Sequence[SetAside]]:
-        """The held updates of these references, oldest first."""
+        """The held updates of these references, in the order in which they first came."""
         ...
 
     async def quarantined_references(self, source: SourceName) -> Mapping[RecordReference, RecordId | None]:
         """The references that have a quarantined frame, with their records where there are any."""
         ...
 
-    async def held_references(self, source: SourceName) -> Collection[RecordReference]:
-        """The references that have held updates."""
+    async def release_held(self, source: SourceName, references: Collection[RecordReference]) -> None:
+        """What these references' updates waited for has come: forget them."""
+        ...
+
+    async def forget_tests(self, source: SourceName, before: datetime) -> None:
+        """Forget the tests that were set aside before an instant."""
         ...
 
     async def count_aside(self) -> Mapping[AsideKind, int]:

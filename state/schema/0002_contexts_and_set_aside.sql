@@ -6,6 +6,10 @@
 UPDATE streams SET last_message = NULL WHERE (source, stream) IN (
     SELECT source, stream FROM passes WHERE id IN (SELECT pass_id FROM staged_writes)
 );
+-- A pass that was being applied had moved its cursor to its end: such a stream is read from its beginning.
+UPDATE streams SET cursor = NULL WHERE (source, stream) IN (
+    SELECT source, stream FROM passes WHERE applying AND id IN (SELECT pass_id FROM staged_writes)
+);
 UPDATE passes SET ended_at = :at WHERE id IN (SELECT pass_id FROM staged_writes);
 DELETE FROM seen_records WHERE pass_id IN (SELECT pass_id FROM staged_writes);
 DELETE FROM staged_writes;

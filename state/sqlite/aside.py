@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 
 from state.sqlite.codec import compress, expand, from_micros, plain, to_micros
 from state.sqlite.contexts import context_of, numbers_of
@@ -15,7 +16,7 @@ from syncengine.domain.message import MessageMark
 from syncengine.ports import AsideKind, SetAside
 
 _REPLACED = frozenset({AsideKind.QUARANTINED, AsideKind.TEST})
-"""Of these the newest frame of a reference is kept; of the other kinds each frame, as it first came."""
+"""Of these the newest frame of a reference is kept; of the other kinds each frame."""
 
 _ALREADY_KEPT = """
 SELECT source, kind, same_as FROM json_each(?) CROSS JOIN set_aside
@@ -29,7 +30,7 @@ ON CONFLICT (source, kind, same_as) DO UPDATE SET stream = excluded.stream, part
     reference = excluded.reference, offset = excluded.offset, line = excluded.line, reason = excluded.reason,
     body = excluded.body, context_id = excluded.context_id, sent_at = excluded.sent_at, number = excluded.number,
     at = excluded.at
-WHERE kind IN ('quarantined', 'test')
+WHERE kind <> 'transfer'
 """
 _ASIDE = """
 SELECT set_aside.*, essence FROM set_aside LEFT JOIN contexts ON contexts.id = context_id
@@ -42,6 +43,10 @@ _HELD = """
 SELECT set_aside.*, essence FROM set_aside LEFT JOIN contexts ON contexts.id = context_id
 WHERE source = ? AND kind = 'held' AND reference IN (SELECT value FROM json_each(?)) ORDER BY reference, set_aside.id
 """
+_RELEASE_HELD = """
+DELETE FROM set_aside WHERE source = ? AND kind = 'held' AND reference IN (SELECT value FROM json_each(?))
+"""
+_FORGET_TESTS = "DELETE FROM set_aside WHERE source = ? AND kind = 'test' AND at < ?"
 _CLEAR_QUARANTINE = """
 DELETE FROM set_aside WHERE source = ? AND kind = 'quarantined' AND same_as IN (SELECT value FROM json_each(?))
 """
@@ -50,9 +55,6 @@ SELECT set_aside.reference, records.id FROM set_aside
 LEFT JOIN records ON records.source = set_aside.source AND records.reference = set_aside.reference
 WHERE set_aside.source = ? AND kind = 'quarantined' AND set_aside.reference IS NOT NULL
 """
-_HELD_REFERENCES = (
-    "SELECT DISTINCT reference FROM set_aside WHERE source = ? AND kind = 'held' AND reference IS NOT NULL"
-)
 _COUNT = "SELECT kind, count(*) AS number FROM set_aside GROUP BY kind"
 _DROP = "DELETE FROM set_aside WHERE id IN (SELECT value FROM json_each(?))"
 
@@ -91,7 +93,7 @@ def by_id(db: sqlite3.Connection, number: int) -> SetAside | None:
 def held(
     db: sqlite3.Connection, source: SourceName, references: Collection[RecordReference]
 ) -> dict[RecordReference, list[SetAside]]:
-    """The held updates of these references, in the order in which they came."""
+    """The held updates of these references, in the order in which they first came."""
     found: dict[str, list[SetAside]] = {}
     for row in db.execute(_HELD, (source, listed({plain(reference) for reference in references}))):
         found.setdefault(row["reference"], []).append(_frame(row))
@@ -106,9 +108,14 @@ def quarantined_references(db: sqlite3.Connection, source: SourceName) -> dict[R
     }
 
 
-def held_references(db: sqlite3.Connection, source: SourceName) -> frozenset[RecordReference]:
-    """The references that have held updates."""
-    return frozenset(RecordReference(row["reference"]) for row in db.execute(_HELD_REFERENCES, (source,)))
+def release_held(db: sqlite3.Connection, source: SourceName, references: Collection[RecordReference]) -> None:
+    """Forget the held updates of these references."""
+    db.execute(_RELEASE_HELD, (source, listed(map(plain, references))))
+
+
+def forget_tests(db: sqlite3.Connection, source: SourceName, before: datetime) -> None:
+    """Forget older tests."""
+    db.execute(_FORGET_TESTS, (source, to_micros(before)))
 
 
 def count(db: sqlite3.Connection) -> dict[AsideKind, int]:

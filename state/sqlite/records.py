@@ -9,7 +9,7 @@ from datetime import datetime
 
 from state.sqlite import aside
 from state.sqlite.changes import append
-from state.sqlite.codec import PRODUCT, compress, expand, to_micros
+from state.sqlite.codec import PRODUCT, compress, expand, from_micros, to_micros
 from state.sqlite.contexts import context_of, numbers_of
 from state.sqlite.sql import Runs, listed
 from state.sqlite.titles import mark_due, name_titles
@@ -112,8 +112,12 @@ class SqliteRecords:
     async def quarantined_references(self, source: SourceName) -> Mapping[RecordReference, RecordId | None]:
         return await self._section.read(aside.quarantined_references, source)
 
-    async def held_references(self, source: SourceName) -> Collection[RecordReference]:
-        return await self._section.read(aside.held_references, source)
+    async def release_held(self, source: SourceName, references: Collection[RecordReference]) -> None:
+        if references:
+            await self._section.write(aside.release_held, source, references)
+
+    async def forget_tests(self, source: SourceName, before: datetime) -> None:
+        await self._section.write(aside.forget_tests, source, before)
 
     async def count_aside(self) -> Mapping[AsideKind, int]:
         return await self._section.read(aside.count)
@@ -163,6 +167,7 @@ def _record(row: sqlite3.Row) -> KnownRecord:
         key=None if isbn is None else TitleKey(source=SourceName(source), isbn=Isbn(isbn), format=Format(format_)),
         repeated=bool(row["repeated"]),
         pass_id=PassId(row["applied_pass"]),
+        applied_at=from_micros(row["applied_at"]),
     )
 
 

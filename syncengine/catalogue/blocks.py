@@ -17,6 +17,7 @@ _BLOCKS = tuple(block for block in Block if block is not Block.RECORD)
 _BLOCK_NAMES = frozenset(block.value for block in _BLOCKS)
 _MANDATORY = frozenset([Block.DESCRIPTIVE_DETAIL, Block.PUBLISHING_DETAIL, Block.PRODUCT_SUPPLY])
 _IDENTIFIER = "ProductIdentifier"
+_LANGUAGE_OF_TEXT = "01"
 _SUPPLY_ORDER = {"MarketReference": 0, "Market": 1, "MarketPublishingDetail": 2}
 
 
@@ -46,20 +47,46 @@ def merge(base: bytes, update: bytes) -> Merged:
 
 
 def with_explicit_defaults(document: bytes, header: MessageHeader) -> bytes:
-    """A whole document of one record whose prices say what they took from their message's header.
+    """A whole document of one record that says itself what it took from its message's header.
 
     Needed before blocks of messages with different defaults stand in one record. Raises RecordInvalid.
     """
     record = _Record.read(document, "the record")
     for price in [node for node in record.product.iter("*") if _name(node) == "Price"]:
-        for name, default in (("CurrencyCode", header.default_currency), ("PriceType", header.default_price_type)):
-            if default and all(_name(child) != name for child in price):
-                tag = SHORT_TAGS[name] if _local(price) == SHORT_TAGS["Price"] else name
-                namespace = _namespace(price)
-                twin = price.makeelement(f"{{{namespace}}}{tag}" if namespace else tag)
-                twin.text = default
-                price.insert(0, twin)
+        _make_explicit(price, header)
+    for detail in record.blocks.get(Block.DESCRIPTIVE_DETAIL, ()):
+        # An empty block of an update stays empty: it is to be refused.
+        if header.default_language and len(detail):
+            _say_language(detail, header.default_language)
     return _spelled(record.root, record.encoding, declared=True)
+
+
+def _make_explicit(price: etree._Element, header: MessageHeader) -> None:
+    """A price in force says its type, and one with an amount its currency."""
+    said = {_name(child) for child in price if _text(child)}
+    if header.default_currency and "PriceAmount" in said and "CurrencyCode" not in said:
+        price.insert(0, _made("CurrencyCode", price, header.default_currency))
+    if header.default_price_type and "PriceType" not in said:
+        price.insert(0, _made("PriceType", price, header.default_price_type))
+
+
+def _say_language(detail: etree._Element, language: str) -> None:
+    """The product's text is in the message's language, unless it says otherwise (list 22)."""
+    stated = [node for node in detail if _name(node) == "Language"]
+    if any(_name(part) == "LanguageRole" and _text(part) == _LANGUAGE_OF_TEXT for node in stated for part in node):
+        return
+    composite = _made("Language", detail)
+    composite.extend([_made("LanguageRole", detail, _LANGUAGE_OF_TEXT), _made("LanguageCode", detail, language)])
+    detail.append(composite)
+
+
+def _made(name: str, beside: etree._Element, text: str | None = None) -> etree._Element:
+    """A new element in the namespace and the tag style of another."""
+    tag = name if _name(beside) == _local(beside) else SHORT_TAGS[name]
+    namespace = _namespace(beside)
+    element = beside.makeelement(f"{{{namespace}}}{tag}" if namespace else tag)
+    element.text = text
+    return element
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,8 +41,8 @@ _SENT_AT = re.compile(
 class Tallies:
     """What the guards judge.
 
-    `tally` counts the records it is given. The caller sets `known` (live records before the pass) and `vanished`, and adds the
-    unchanged records, which nobody looks into, to `records`. `prices_moved` and `price_jumps` count records, not prices.
+    `tally` counts what becomes of records. The caller sets `known` (live records before the pass), `records` (all that were
+    read) and `vanished`. `prices_moved` and `price_jumps` count records, not prices.
     """
 
     records: int = 0
@@ -65,8 +65,7 @@ class Tallies:
 
 
 def tally(tallies: Tallies, old: Product | None, new: Product | None, outcome: RecordOutcome) -> None:
-    """Count one record that was read; `old` is its live content before, `new` what it is to become."""
-    tallies.records += 1
+    """Count one record that was looked into; `old` is its live content before, `new` what it is to become."""
     if outcome is RecordOutcome.REMOVED:
         tallies.removed += old is not None
     elif old is not None and new is not None:
@@ -216,9 +215,8 @@ def is_older(sent_at_text: str | None, last_text: str | None) -> bool:
         return False
     (sent_at, has_time, sent_zone), (last_at, _, last_zone) = sent, last
     doubt = _FURTHEST_ZONE if sent_zone != last_zone else timedelta()
-    if has_time:
-        return sent_at + doubt < last_at
-    return sent_at + timedelta(days=1) + doubt <= last_at
+    # Instants are never moved: one of the year 9999 has none behind it.
+    return last_at - sent_at > doubt if has_time else last_at - sent_at >= timedelta(days=1) + doubt
 
 
 def _read_sent_at(text: str) -> tuple[datetime, bool, bool] | None:

@@ -12,6 +12,8 @@ from syncengine.domain.message import MessageMark, MessageOrder
 from syncengine.domain.passes import Noted, WarningKind
 
 _DIGITS = re.compile(r"[0-9]+")
+_LONGEST_NUMBER = 100
+"""Characters; what is longer is no number."""
 
 
 class Place(Enum):
@@ -69,7 +71,7 @@ def _by_number(mark: MessageMark, last: MessageMark) -> Placement:
     """A lower or an equal number in a message that was surely sent later means that the numbers began again."""
     numbers = _comparable(mark, last)
     if numbers is None:
-        return _untold("a MessageNumber that can be compared with the last")
+        return _untold("MessageNumber that can be compared with the last")
     number, before = numbers
     if number <= before and is_older(last.sent_at, mark.sent_at):
         says = f"MessageNumber {mark.number} comes after {last.number} in a message sent later: the numbers began again"
@@ -88,7 +90,9 @@ def _by_number(mark: MessageMark, last: MessageMark) -> Placement:
 def _comparable(mark: MessageMark, other: MessageMark) -> tuple[tuple[int, ...], tuple[int, ...]] | None:
     """The numbers of two messages that are written alike: `20260609-001` is 20260609, 1."""
     one, two = mark.number or "", other.number or ""
-    if not one or _DIGITS.sub("0", one) != _DIGITS.sub("0", two) or not _DIGITS.search(one):
+    if not one or max(len(one), len(two)) > _LONGEST_NUMBER:
+        return None
+    if _DIGITS.sub("0", one) != _DIGITS.sub("0", two) or not _DIGITS.search(one):
         return None
     return tuple(map(int, _DIGITS.findall(one))), tuple(map(int, _DIGITS.findall(two)))
 

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncengine.domain.ids import RecordId, RecordReference, SourceName, StreamName
+from syncengine.domain.ids import RecordId, SourceName, StreamName
 from syncengine.domain.passes import RecordOutcome
 from syncengine.domain.title import Remembered
 from syncengine.ports import Clock, PassState, RecordStatus, RecordWrite, Rules, Transaction
 from syncengine.service.verdict import Verdict
 from syncengine.service.work import Work
-
-_UNREAD = frozenset({RecordOutcome.QUARANTINED, RecordOutcome.HELD, RecordOutcome.IGNORED})
-"""Outcomes of frames that say nothing of their record."""
 
 
 class Applier:
@@ -28,19 +25,20 @@ class Applier:
         """Keep what is apart from the records, and tell in the change log what is told of it once."""
         rows = [verdict.set_aside for verdict in verdicts if verdict.set_aside]
         if rows:
-            fresh = await tx.records.set_aside(rows)
+            fresh = set(await tx.records.set_aside(rows))
             await tx.changes.append([v.event for v in verdicts if v.event and v.set_aside in fresh])
         for verdict in verdicts:
-            if verdict.outcome is RecordOutcome.QUARANTINED and verdict.frame.reference:
-                work.quarantined[verdict.frame.reference] = verdict.record_id
+            if verdict.outcome is RecordOutcome.QUARANTINED and (reference := verdict.frame.reference):
+                work.quarantined.add(reference)
+                if verdict.record_id is not None:
+                    work.quarantined_records[verdict.record_id] = reference
 
     async def stage(
         self, tx: Transaction, verdicts: Sequence[Verdict], writes: Sequence[RecordWrite], work: Work
     ) -> None:
         """Later frames of a reference replace earlier ones, also where they say that nothing changed after all."""
-        same = [v.frame.reference for v in verdicts if v.write is None and v.frame.reference]
-        if same:
-            await tx.passes.unstage(work.state, same)
+        same = [v.frame.reference for v in verdicts if v.settles and v.write is None and v.frame.reference]
+        await tx.passes.unstage(work.state, same)
         await tx.passes.stage(work.state, writes)
         for write in writes:
             if write.record_id is not None:
@@ -54,19 +52,18 @@ class Applier:
                 await tx.passes.unstage(crawl, [reference for reference in told if reference])
 
     async def clear_quarantine(
-        self, tx: Transaction, verdicts: Sequence[Verdict], seen: Sequence[RecordId], work: Work
+        self, tx: Transaction, verdicts: Sequence[Verdict], unchanged: Sequence[RecordId], work: Work
     ) -> None:
-        """A frame that could be read clears an older quarantine of its reference."""
+        """A frame that could be read and says all of its record clears an older quarantine of its reference."""
         if not work.quarantined:
             return
-        good = {v.frame.reference for v in verdicts if v.outcome not in _UNREAD}
-        bad = {v.frame.reference for v in verdicts if v.outcome is RecordOutcome.QUARANTINED}
-        present = set(seen)
-        cleared = [
-            reference
-            for reference, record_id in work.quarantined.items()
-            if reference in good or (record_id in present and reference not in bad)
-        ]
+        cleared = {work.quarantined_records[number] for number in unchanged if number in work.quarantined_records}
+        for verdict in verdicts:
+            reference = verdict.frame.reference
+            if verdict.outcome is RecordOutcome.QUARANTINED and reference:
+                cleared.discard(reference)
+            elif verdict.says_all and reference in work.quarantined:
+                cleared.add(reference)
         await tx.records.clear_quarantine(self._name, cleared)
 
     async def apply(self, tx: Transaction, state: PassState, writes: Sequence[RecordWrite]) -> None:
@@ -87,11 +84,6 @@ class Applier:
             {key: memory for key, memory in memories.items() if memory != before.get(key, Remembered())}
         )
         await tx.records.write(state, writes, self._clock.now())
-        await self._release_held(tx, [write.reference for write in writes if write.status is RecordStatus.LIVE])
-
-    async def _release_held(self, tx: Transaction, references: Sequence[RecordReference]) -> None:
-        """The updates that waited for these records went into them, or were older."""
-        waiting = set(await tx.records.held_references(self._name))
-        if waiting.intersection(references):
-            held = await tx.records.held(self._name, [r for r in references if r in waiting])
-            await tx.records.drop_aside([row.id for rows in held.values() for row in rows])
+        # The updates that waited for these records went into them, or were older.
+        live = [write.reference for write in writes if write.status is RecordStatus.LIVE]
+        await tx.records.release_held(self._name, live)

@@ -27,8 +27,11 @@ from syncengine.ports import (
     SetAside,
 )
 from syncengine.service.merging import Whole, merged, with_held
-from syncengine.service.parsers import BREATH, Parsers
+from syncengine.service.parsers import BREATH, Parsed, Parsers
 from syncengine.service.verdict import Setting, Verdict
+
+Standing = KnownRecord | RecordWrite | None
+"""What a record has come to: as it is stored, as it is to be written, or not there."""
 
 _TRANSFERS: Mapping[str, str] = {
     NotificationType.SALE: "its publisher gives notice that it goes to another",
@@ -38,7 +41,7 @@ _TESTS: Mapping[str, str] = {
     NotificationType.TEST_UPDATE: "a test update",
     NotificationType.TEST_RECORD: "a test record",
 }
-_OUTCOMES: Mapping[AsideKind, RecordOutcome] = {
+OUTCOMES: Mapping[AsideKind, RecordOutcome] = {
     AsideKind.QUARANTINED: RecordOutcome.QUARANTINED,
     AsideKind.HELD: RecordOutcome.HELD,
     AsideKind.TRANSFER: RecordOutcome.IGNORED,
@@ -46,82 +49,102 @@ _OUTCOMES: Mapping[AsideKind, RecordOutcome] = {
 }
 
 
-async def with_derived_references(
-    frames: Sequence[Frame], setting: Setting, parsers: Parsers
-) -> tuple[list[Frame], int]:
-    """The frames, those without a reference under the one an identifier gives; and how many a later one of its like replaced."""
-    nameless = [number for number, frame in enumerate(frames) if frame.reference is None]
+async def with_derived_references(frames: Sequence[Frame], setting: Setting, parsers: Parsers) -> list[Frame]:
+    """The frames, those without a reference under the one an identifier gives where the source says so."""
+    nameless = [frame.body for frame in frames if frame.reference is None]
     if not nameless or not setting.reading.derives_reference:
-        return list(frames), 0
-    parsed = await parsers.parse([frames[number].body for number in nameless], setting.context, derives_reference=True)
-    named: dict[int, Frame] = dict(enumerate(frames))
-    last: dict[RecordReference, int] = {}
-    for number, result in zip(nameless, parsed, strict=True):
-        if isinstance(result, ParsedRecord):
-            reference = result.product.reference
-            named[number] = replace(frames[number], reference=reference)
-            named.pop(last.get(reference, -1), None)
-            last[reference] = number
-    return list(named.values()), len(frames) - len(named)
+        return list(frames)
+    results = iter(await parsers.parse(nameless, setting.context, derives_reference=True))
+    return [frame if frame.reference else _named(frame, next(results)) for frame in frames]
+
+
+def _named(frame: Frame, result: Parsed) -> Frame:
+    return replace(frame, reference=result.product.reference) if isinstance(result, ParsedRecord) else frame
 
 
 async def judge_batch(
     frames: Sequence[Frame], known: Mapping[RecordReference, KnownRecord], setting: Setting, parsers: Parsers
 ) -> list[Verdict]:
-    """One verdict for each frame, in feed order."""
-    verdicts: dict[int, Verdict] = {}
-    for number, frame in enumerate(frames):
-        old = known.get(frame.reference) if frame.reference else None
-        if frame.reference is None:
-            verdicts[number] = _aside(AsideKind.QUARANTINED, frame, setting, "the record has no RecordReference", None)
-        elif old and old.status is RecordStatus.LIVE and old.fingerprint == frame.fingerprint:
-            verdicts[number] = Verdict(frame=frame, outcome=RecordOutcome.UNCHANGED, record_id=old.id)
-    to_parse = [number for number in range(len(frames)) if number not in verdicts]
+    """One verdict for each frame, in feed order; of several that settle one record the last counts."""
+    to_parse = [number for number, frame in enumerate(frames) if frame.reference and not _is_known(frame, known)]
     bodies = [frames[number].body for number in to_parse]
-    parsed = await parsers.parse(bodies, setting.context, derives_reference=setting.reading.derives_reference)
-    for turn, (number, result) in enumerate(zip(to_parse, parsed, strict=True)):
-        if turn % BREATH == 0:
+    results = await parsers.parse(bodies, setting.context, derives_reference=setting.reading.derives_reference)
+    parsed = dict(zip(to_parse, results, strict=True))
+    verdicts: list[Verdict] = []
+    settled: dict[RecordReference, int] = {}
+    standing: dict[RecordReference, Standing] = {**known, **setting.staged}
+    for number, frame in enumerate(frames):
+        if number % BREATH == 0:
             await checkpoint()
-        frame = frames[number]
-        old = known.get(frame.reference) if frame.reference else None
-        verdicts[number] = _judge(frame, result, old, setting)
-    return [verdicts[number] for number in range(len(frames))]
+        reference = frame.reference
+        if reference is None:
+            says = "the record has no RecordReference"
+            verdicts.append(_aside(AsideKind.QUARANTINED, frame, setting, says, None))
+            continue
+        old = known.get(reference)
+        verdict = _judge(frame, parsed.get(number), old, standing.get(reference), setting)
+        verdicts.append(verdict)
+        if verdict.settles:
+            if (before := settled.get(reference)) is not None:
+                verdicts[before] = verdicts[before].superseded()
+            settled[reference] = number
+            standing[reference] = verdict.write or old
+    return verdicts
 
 
-def _judge(frame: Frame, result: ParsedRecord | RecordInvalid, old: KnownRecord | None, setting: Setting) -> Verdict:
+def _is_known(frame: Frame, known: Mapping[RecordReference, KnownRecord]) -> bool:
+    """Whether it is the frame that the record was made of: its bytes once gave what is stored."""
+    old = known.get(frame.reference) if frame.reference else None
+    return old is not None and old.status is RecordStatus.LIVE and old.fingerprint == frame.fingerprint
+
+
+def _judge(
+    frame: Frame, result: Parsed | None, old: KnownRecord | None, standing: Standing, setting: Setting
+) -> Verdict:
+    """`old` is what the store has of the record, `standing` what it has come to since; no result for the frame that is known."""
+    if result is None:
+        return Verdict(frame=frame, outcome=RecordOutcome.UNCHANGED, record_id=_id(old), says_all=True)
     if isinstance(result, RecordInvalid):
         return _aside(AsideKind.QUARANTINED, frame, setting, str(result), old)
     kind = result.product.notification_type
     if kind == NotificationType.DELETE:
-        return _removal(frame, result, old, setting)
+        return _removal(frame, result, old, standing, setting)
     if kind in _TRANSFERS:
         return _transfer(frame, result, old, setting)
     if kind in _TESTS:
         return _test(frame, result, old, setting)
-    if kind == NotificationType.BLOCK_UPDATE and setting.conventions.partial_updates is PartialUpdates.MERGE:
-        return _block_update(frame, result, old, setting)
+    if kind == NotificationType.BLOCK_UPDATE and _merges(setting):
+        return _block_update(frame, result, old, standing, setting)
     return _replacement(frame, result, old, setting)
+
+
+def _merges(setting: Setting) -> bool:
+    return setting.conventions.partial_updates is PartialUpdates.MERGE
 
 
 def _replacement(frame: Frame, result: ParsedRecord, old: KnownRecord | None, setting: Setting) -> Verdict:
     """A whole record, with what waited for it and is surely newer."""
     whole = Whole(body=frame.body, context=setting.context, parsed=result)
-    held = setting.held.get(frame.reference, ()) if frame.reference else ()
-    for update in held:
-        whole = with_held(whole, update, setting)
-    return replace(_applied(frame, whole, old, setting), taken_up=tuple(held))
+    if frame.reference and _merges(setting):
+        whole = with_held(whole, setting.held.get(frame.reference, ()), setting)
+    return replace(_applied(frame, whole, old, setting), says_all=True)
 
 
-def _block_update(frame: Frame, result: ParsedRecord, old: KnownRecord | None, setting: Setting) -> Verdict:
-    base = _staged(frame, setting) or old
-    if base is None or base.status is not RecordStatus.LIVE:
+def _block_update(
+    frame: Frame, result: ParsedRecord, old: KnownRecord | None, standing: Standing, setting: Setting
+) -> Verdict:
+    if standing is None or standing.status is not RecordStatus.LIVE:
         says = "a block update for a record that was never received whole"
         return _aside(AsideKind.HELD, frame, setting, says, old)
     try:
-        whole = merged(base.context, base.body, setting.context, frame.body, setting)
+        whole = merged(standing.context, standing.body, setting.context, frame.body, setting)
     except RecordInvalid as error:
         return _aside(AsideKind.QUARANTINED, frame, setting, f"its blocks cannot be merged: {error}", old)
-    return _applied(frame, replace(whole, noted=(*result.warnings, *whole.noted)), old, setting)
+    if old is not None and standing is old and (whole.context, whole.body) == (old.context, old.body):
+        return Verdict(frame=frame, outcome=RecordOutcome.UNCHANGED, record_id=old.id, noted=result.warnings)
+    # What was odd about the rest of the record was told when that came.
+    told = replace(whole, parsed=replace(whole.parsed, warnings=result.warnings))
+    return _applied(frame, told, old, setting)
 
 
 def _applied(frame: Frame, whole: Whole, old: KnownRecord | None, setting: Setting) -> Verdict:
@@ -179,14 +202,16 @@ def _known_by(frame: Frame, product: Product) -> Product:
     return replace(product, reference=frame.reference)
 
 
-def _removal(frame: Frame, result: ParsedRecord, old: KnownRecord | None, setting: Setting) -> Verdict:
-    if old is None and _staged(frame, setting):
-        return Verdict(frame=frame, outcome=RecordOutcome.REMOVED, noted=result.warnings)
-    if old is None:
+def _removal(
+    frame: Frame, result: ParsedRecord, old: KnownRecord | None, standing: Standing, setting: Setting
+) -> Verdict:
+    if standing is None:
         noted = Noted(WarningKind.UNKNOWN_DELETE, "ignored: a delete for a record that was never received")
-        return Verdict(frame=frame, outcome=RecordOutcome.IGNORED, noted=(noted,))
+        return Verdict(frame=frame, outcome=RecordOutcome.IGNORED, noted=(noted,), says_all=True)
+    if old is None:
+        return Verdict(frame=frame, outcome=RecordOutcome.REMOVED, noted=result.warnings, says_all=True)
     if old.status is not RecordStatus.LIVE:
-        return Verdict(frame=frame, outcome=RecordOutcome.UNCHANGED, record_id=old.id)
+        return Verdict(frame=frame, outcome=RecordOutcome.UNCHANGED, record_id=old.id, says_all=True)
     return Verdict(
         frame=frame,
         outcome=RecordOutcome.REMOVED,
@@ -194,11 +219,8 @@ def _removal(frame: Frame, result: ParsedRecord, old: KnownRecord | None, settin
         write=gone(old, RecordStatus.REMOVED, setting.source, setting.at),
         old=old.product,
         noted=result.warnings,
+        says_all=True,
     )
-
-
-def _staged(frame: Frame, setting: Setting) -> RecordWrite | None:
-    return setting.staged.get(frame.reference) if frame.reference else None
 
 
 def _transfer(frame: Frame, result: ParsedRecord, old: KnownRecord | None, setting: Setting) -> Verdict:
@@ -278,7 +300,7 @@ def _aside(kind: AsideKind, frame: Frame, setting: Setting, reason: str, old: Kn
     warning, word = _ASIDE_WARNINGS[kind]
     return Verdict(
         frame=frame,
-        outcome=_OUTCOMES[kind],
+        outcome=OUTCOMES[kind],
         record_id=_id(old),
         set_aside=SetAside(
             kind=kind,
@@ -292,7 +314,7 @@ def _aside(kind: AsideKind, frame: Frame, setting: Setting, reason: str, old: Kn
             body=frame.body,
             context=setting.context.essence,
             mark=setting.mark,
-            at=setting.at,
+            at=setting.arrived_at,
         ),
         noted=(Noted(warning, f"{word}: {reason}"),),
     )

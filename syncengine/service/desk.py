@@ -168,7 +168,8 @@ class Desk:
             sources = select_sources(self.engine.configured, arguments.get("sources") or ())
             if not sources:
                 raise UsageInvalid(
-                    "no source to read: the settings name none", hint="add [sources.NAME], or name files with --file"
+                    "no source to read: there are no settings here, or they name none",
+                    hint="name files with --file, or settings with --config; the README shows how to write them",
                 )
         if path := arguments.get("acknowledge"):
             read = [(source, stream) for source in sources for stream in self.engine.intakes[source].streams]
@@ -459,6 +460,8 @@ class Desk:
             return Answer(document={"entry": entry_document(entry)})
 
     async def _parked(self, tx: Transaction, name: str) -> Entry:
+        if name.startswith("r"):
+            raise UsageInvalid(f"{name} is a record, not a call", hint=f"read it again: quarantine retry {name}")
         entry = await tx.outbox.get(EntryId(int(name))) if name.isdigit() else None
         if entry is None or entry.state is not EntryState.PARKED:
             raise UsageInvalid(f"there is no parked call {name}", hint="parked list shows them")
@@ -605,7 +608,9 @@ class Desk:
                 says = f"{error}; {error.hint}" if error.hint else str(error)
                 checks.append({"check": f"source {name}", "ok": False, "says": says})
             else:
-                checks.append({"check": f"source {name}", "ok": True, "says": "reached, and it knows the account"})
+                sells = self.engine.distributors[name].calls is not None
+                says = "reached, and it knows the account" if sells else "its files can be read"
+                checks.append({"check": f"source {name}", "ok": True, "says": says})
             if reason := status["paused"].get(name):
                 checks.append({"check": f"delivery {name}", "ok": False, "says": f"paused: {reason}"})
         return Answer(document={"checks": checks}, exit_code=0 if all(check["ok"] for check in checks) else 4)

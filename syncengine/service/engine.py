@@ -123,6 +123,8 @@ class Engine:
 
     async def _bind(self, tx: Transaction, name: SourceName, distributor: Distributor) -> None:
         """A store sells through the accounts it has always sold through; another one rests until a person says so."""
+        if distributor.calls is None:
+            return
         account = distributor.account
         bound = f"{account.kind} {account.address} {account.organisation}"
         before = await tx.controls.setting(f"account:{name}")

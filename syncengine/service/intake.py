@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
 from syncengine.catalogue.guards import GUARDS, Tallies, judge, tally
 from syncengine.domain.frame import Context, Frame, FrameIndex
 from syncengine.domain.ids import PassId, RecordId, RecordReference, SourceName, StreamName, TitleKey
-from syncengine.domain.message import MessageMark
+from syncengine.domain.message import MessageMark, MessageOrder
 from syncengine.domain.passes import Noted, PassMode, PassReport, RecordOutcome, WarningKind
-from syncengine.errors import FeedTorn, GuardStopped, InputUnreadable, NotOnix, SourceFailed, UsageInvalid
+from syncengine.errors import FeedTorn, GuardStopped, InputUnreadable, NotOnix, SourceFailed
 from syncengine.onix.fingerprint import fingerprint, seed_for, vocabulary_seed
 from syncengine.onix.framing import FramedBatch, Framer
 from syncengine.ports import (
@@ -21,7 +24,6 @@ from syncengine.ports import (
     Clock,
     Distributor,
     Part,
-    PartialUpdates,
     PassEnd,
     PassPlan,
     PassState,
@@ -32,16 +34,19 @@ from syncengine.ports import (
     Urgency,
 )
 from syncengine.service.applying import Applier
-from syncengine.service.batch import gone, judge_batch, with_derived_references
+from syncengine.service.batch import OUTCOMES, gone, judge_batch, with_derived_references
 from syncengine.service.parsers import Parsers
 from syncengine.service.placing import mark_of, passes_over
 from syncengine.service.progress import Progress, Unwatched
 from syncengine.service.verdict import Setting, Verdict
-from syncengine.service.work import Batch, PassOptions, Work
+from syncengine.service.work import Batch, PassOptions, Work, portions
 from syncengine.settings import GuardSettings
 
 APPLY_RECORDS = 500
 """Staged records are applied in transactions of so many, so that delivery never waits long."""
+
+_NEVER = PassId(2**62)
+"""The id of a pass that is not kept: all that is stored is older."""
 
 log = structlog.get_logger(__name__)
 
@@ -94,20 +99,18 @@ class Intake:
         if not options.dry_run:
             await self._finish_interrupted(stream)
         work, plan, cursor = await self._open(stream, options)
-        try:
-            if begun is not None:
-                begun(work.report)
-            end = await self._read(work, plan, cursor)
-            await self._conclude(work, end)
-        except (SourceFailed, GuardStopped, InputUnreadable) as error:
-            work.report.warn(Noted(WarningKind.BROKEN_OFF, str(error)))
-            raise
-        finally:
-            work.report.seconds = self._clock.monotonic() - work.started
-            if not work.report.complete and not options.dry_run:
-                await self._keep_account(work)
-            if work.acknowledging is not None:
-                work.acknowledging.conclude(work.report)
+        with _acknowledged(work):
+            try:
+                if begun is not None:
+                    begun(work.report)
+                await self._conclude(work, await self._read(work, plan, cursor))
+            except (SourceFailed, GuardStopped, InputUnreadable) as error:
+                work.report.warn(Noted(WarningKind.BROKEN_OFF, str(error)))
+                raise
+            finally:
+                work.report.seconds = self._clock.monotonic() - work.started
+                if not work.report.complete and not options.dry_run:
+                    await self._keep_account(work)
         return work.report
 
     async def refresh(self, key: TitleKey) -> PassReport | None:
@@ -133,31 +136,48 @@ class Intake:
             return state, await self._begin_work(tx, state, PassOptions(stop_on_older=False, allow=GUARDS))
 
     async def retry(self, rows: Sequence[SetAside]) -> PassReport:
-        """Read quarantined frames and held updates of one stream again: what can be read now is applied, the rest stays aside.
-
-        Raises UsageInvalid for frames that were kept without what they stood in.
-        """
-        settings = [self._setting(row.part, _context_of(row), row.mark, rows[0].stream) for row in rows]
+        """Read quarantined frames and held updates of one stream again: what can be read now is applied, the rest stays aside."""
         state, work = await self._begin_single(rows[0].stream)
-        for row, setting in zip(rows, settings, strict=True):
-            frames, _ = await with_derived_references([self._frame_of(row, setting.context)], setting, self._parsers)
-            [verdict] = await self._judge_frames(frames, setting, work)
-            self._account(verdict, row.part, (), work)
-            await self._commit([verdict], (), work, cursor=None)
-            if verdict.set_aside is None:
-                async with self._store.transaction(Urgency.TRADE) as tx:
-                    await tx.records.drop_aside([row.id])
+        for row in rows:
+            if row.context is None:
+                _leave_aside(row, f"an earlier build kept it without its context: read {row.part} again", work)
+            else:
+                await self._read_aside(row, row.context, work)
         work.report.complete = True
         async with self._store.transaction(Urgency.TRADE) as tx:
             await tx.passes.finish(state, work.report, cursor=None, at=self._clock.now())
         return work.report
 
+    async def _read_aside(self, row: SetAside, context: Context, work: Work) -> None:
+        """Read one again and commit it, unless it was dealt with meanwhile, or has been overtaken by its record."""
+        setting = replace(self._setting(row.part, context, row.mark, row.stream), arrived_at=row.at)
+        frames = await with_derived_references([self._frame_of(row, context)], setting, self._parsers)
+        [verdict] = await self._judge_frames(frames, setting, work)
+        async with self._store.transaction(Urgency.TRADE) as tx:
+            if await tx.records.get_aside(row.id) is None:
+                return
+            if verdict.write and await self._is_written_since(tx, verdict.write.reference, row.at):
+                if row.reference and row.kind is AsideKind.QUARANTINED:
+                    # A later whole record would have cleared it: an update of a part came, which it must not take back.
+                    _leave_aside(row, "its record was updated in part since: let it be sent again", work)
+                    return
+                verdict = verdict.superseded()
+            self._account(verdict, row.part, (), work)
+            if verdict.set_aside is None or verdict.set_aside.kind is not row.kind:
+                await self._applier.set_aside(tx, [verdict], work)
+                await self._applier.apply(tx, work.state, [verdict.write] if verdict.write else [])
+                await self._applier.supersede(tx, [verdict])
+                await tx.records.drop_aside([row.id])
+
+    async def _is_written_since(self, tx: Transaction, reference: RecordReference, at: datetime) -> bool:
+        known = (await tx.records.known(self.name, [reference])).get(reference)
+        return known is not None and known.applied_at > at
+
     def _frame_of(self, row: SetAside, context: Context) -> Frame:
-        seed = seed_for(self._seed, context)
         return Frame(
             reference=row.reference,
             body=row.body,
-            fingerprint=fingerprint(row.body, seed),
+            fingerprint=fingerprint(row.body, seed_for(self._seed, context)),
             offset=row.offset,
             line=row.line,
         )
@@ -184,13 +204,13 @@ class Intake:
         """The state of a pass that the store never hears of."""
         report = PassReport(source=self.name, stream=stream, mode=mode, started_at=self._clock.now())
         return PassState(
-            id=PassId(0),
+            id=_NEVER,
             source=self.name,
             stream=stream,
             mode=mode,
             staged=False,
             applying=False,
-            high_water=RecordId(0),
+            high_water=RecordId(_NEVER),
             report=report,
         )
 
@@ -202,6 +222,7 @@ class Intake:
             fresh = await self._begin_work(tx, state, replace(work.options, acknowledge=None))
         work.report.restart()
         work.state, work.tallies, work.kept = fresh.state, fresh.tallies, (deepcopy(work.report), {})
+        work.staged = fresh.staged
         work.unreadable = work.defective = work.resumed = False
 
     async def _begin_work(
@@ -212,6 +233,7 @@ class Intake:
         if not state.tallies:
             tallies.known = await tx.records.live_count(self.name)
         predicts = tallies.known > 0 and (state.mode is PassMode.FULL or options.stage_deltas)
+        quarantined = await tx.records.quarantined_references(self.name)
         return Work(
             state=state,
             report=state.report,
@@ -219,8 +241,8 @@ class Intake:
             options=options,
             started=self._clock.monotonic(),
             index=await tx.records.index(self.name) if predicts else FrameIndex(),
-            quarantined=dict(await tx.records.quarantined_references(self.name)),
-            held=set(await tx.records.held_references(self.name)),
+            quarantined=set(quarantined),
+            quarantined_records={number: name for name, number in quarantined.items() if number is not None},
             staged=dict(await tx.passes.staged_ids(state)) if state.staged else {},
             acknowledging=options.acknowledge(self.name, state.stream) if options.acknowledge else None,
             last_message=dict(stands.last_message),
@@ -252,6 +274,7 @@ class Intake:
     async def _read_part(self, part: Part, work: Work) -> None:
         framer = Framer(seed=self._seed, index=work.index)
         batch = Batch(part=part, framer=framer, gathered=FramedBatch(frames=[], unchanged=[]))
+        stood = dict(work.last_message)
         is_torn = await self._read_chunks(batch, work)
         if batch.is_skipped:
             await self._commit((), (), work, cursor=part.cursor)
@@ -266,7 +289,11 @@ class Intake:
                 hint="the next pass asks for this page again",
             )
         work.torn = work.torn or is_torn
-        work.defective = work.defective or is_torn or bool(framer.defects)
+        if is_torn or framer.defects:
+            work.defective = True
+            if self._source.conventions.message_order is not MessageOrder.ARRIVAL:
+                # Sent again, it is no repeat.
+                work.last_message = stood
         await self._flush(batch, work, cursor=part.cursor)
 
     async def _read_chunks(self, batch: Batch, work: Work) -> bool:
@@ -314,37 +341,20 @@ class Intake:
         if context is None:
             return
         setting = self._setting(batch.part.name, context, batch.mark or MessageMark(), work.state.stream)
-        first, again = self._rounds(gathered, batch, work)
-        first, replaced = await with_derived_references(first, setting, self._parsers)
-        work.report.count(RecordOutcome.DUPLICATES, replaced)
+        frames = await with_derived_references(gathered.frames, setting, self._parsers)
+        _note_repeated(frames, batch, work)
         await self._unstage_unchanged(gathered, work)
         work.report.count(RecordOutcome.UNCHANGED, len(gathered.unchanged))
-        work.tallies.records += len(gathered.unchanged)
-        seen = [found.record_id for found in gathered.unchanged]
-        await self._settle(first, seen, setting, batch, work, cursor=None if again else cursor)
-        if again:
-            await self._settle(again, [], setting, batch, work, cursor=cursor)
-
-    def _rounds(self, gathered: FramedBatch, batch: Batch, work: Work) -> tuple[list[Frame], list[Frame]]:
-        """Of frames that share a reference only the last counts, and the others are duplicates.
-
-        Where updates are merged, the last may be one that needs the first: then it is compared once that has been applied.
-        """
-        last = {frame.reference: frame for frame in gathered.frames if frame.repeated}
-        others = [frame for frame in gathered.frames if last.get(frame.reference, frame) is not frame]
-        doubled = {frame.reference for frame in others}
-        _note_repeated(last, doubled, batch, work)
-        if self._source.conventions.partial_updates is PartialUpdates.MERGE:
-            batch.emitted_before.update(reference for reference in doubled if reference)
-            again = [frame for reference, frame in last.items() if reference in doubled]
-            return [frame for frame in gathered.frames if frame not in again], again
-        work.report.count(RecordOutcome.DUPLICATES, len(others))
-        return [frame for frame in gathered.frames if last.get(frame.reference, frame) is frame], []
+        unchanged = [found.record_id for found in gathered.unchanged]
+        first, *others = portions(frames)
+        await self._settle(first, unchanged, setting, batch, work, cursor=None if others else cursor)
+        for portion in others:
+            await self._settle(portion, (), setting, batch, work, cursor=cursor if portion is others[-1] else None)
 
     async def _settle(
         self,
         frames: Sequence[Frame],
-        seen: Sequence[RecordId],
+        unchanged: Sequence[RecordId],
         setting: Setting,
         batch: Batch,
         work: Work,
@@ -354,10 +364,10 @@ class Intake:
         verdicts = await self._judge_frames(frames, setting, work)
         for verdict in verdicts:
             self._account(verdict, batch.part.name, batch.emitted_before, work)
-        present = [verdict.record_id for verdict in verdicts if verdict.record_id is not None]
-        await self._commit(verdicts, [*seen, *present], work, cursor=cursor)
+        await self._commit(verdicts, unchanged, work, cursor=cursor)
 
     def _setting(self, part: str, context: Context, mark: MessageMark, stream: StreamName) -> Setting:
+        now = self._clock.now()
         return Setting(
             source=self.name,
             stream=stream,
@@ -367,19 +377,18 @@ class Intake:
             rules=self._rules,
             conventions=self._source.conventions,
             codes=self._parsers.codes,
-            at=self._clock.now(),
+            at=now,
+            arrived_at=now,
         )
 
     async def _judge_frames(self, frames: Sequence[Frame], setting: Setting, work: Work) -> list[Verdict]:
         """Look up what is known, what the pass has staged and what waits for a base, then judge."""
         references = [frame.reference for frame in frames if frame.reference]
-        waiting = [reference for reference in references if reference in work.held]
         async with self._store.transaction(Urgency.INTAKE) as tx:
             known = await tx.records.known(self.name, references)
-            held = await tx.records.held(self.name, waiting) if waiting else {}
+            held = await tx.records.held(self.name, references)
             staged = await tx.passes.staged_of(work.state, references) if work.state.staged else {}
         verdicts = await judge_batch(frames, known, replace(setting, held=held, staged=staged), self._parsers)
-        work.held.update(v.frame.reference for v in verdicts if v.outcome is RecordOutcome.HELD and v.frame.reference)
         return await self._with_rekeyed(verdicts)
 
     async def _with_rekeyed(self, verdicts: list[Verdict]) -> list[Verdict]:
@@ -421,24 +430,26 @@ class Intake:
     # --- committing ---------------------------------------------------------------------------------------------------------
 
     async def _commit(
-        self, verdicts: Sequence[Verdict], seen: Sequence[RecordId], work: Work, *, cursor: bytes | None
+        self, verdicts: Sequence[Verdict], unchanged: Sequence[RecordId], work: Work, *, cursor: bytes | None
     ) -> None:
         """One transaction: records or staged records, quarantine, seen marks, account and cursor."""
         if not work.state.staged:
             self._judge(work)
+        seen = [*unchanged, *(verdict.record_id for verdict in verdicts if verdict.record_id is not None)]
         if work.options.dry_run:
             work.seen.update(seen)
             return
         writes = [verdict.write for verdict in verdicts if verdict.write]
         async with self._store.transaction(Urgency.INTAKE) as tx:
+            # First what is held: a whole record behind it in the batch lets it go.
+            await self._applier.set_aside(tx, verdicts, work)
             if work.state.staged:
                 await self._applier.stage(tx, verdicts, writes, work)
             else:
                 await self._applier.apply(tx, work.state, writes)
             if work.state.mode is PassMode.SINGLE:
                 await self._applier.supersede(tx, verdicts)
-            await self._applier.set_aside(tx, verdicts, work)
-            await self._applier.clear_quarantine(tx, verdicts, seen, work)
+            await self._applier.clear_quarantine(tx, verdicts, unchanged, work)
             if work.state.mode is PassMode.FULL and self._source.is_snapshot(work.state.stream):
                 await tx.passes.see(work.state, seen)
             # What is only staged may still be given up; its message is then to be read again.
@@ -472,8 +483,7 @@ class Intake:
         async with self._store.transaction(Urgency.INTAKE) as tx:
             work.report.seconds = self._clock.monotonic() - work.started
             is_first = work.report.complete and not await tx.passes.has_completed(self.name)
-            tests = await tx.records.aside(self.name, (AsideKind.TEST,))
-            await tx.records.drop_aside([row.id for row in tests if row.at < work.report.started_at])
+            await tx.records.forget_tests(self.name, work.report.started_at)
             await tx.passes.finish(work.state, work.report, cursor=cursor, at=self._clock.now())
             if is_first:
                 await tx.titles.mark_source_due(self.name)
@@ -482,10 +492,9 @@ class Intake:
         """The records that a complete pass of a snapshot lacks."""
         if not self._may_vanish(work):
             return ()
-        if work.options.dry_run:
-            return [known.record_id for known in work.index.frames.values() if known.record_id not in work.seen]
         async with self._store.transaction(Urgency.INTAKE) as tx:
-            return await tx.records.not_seen(work.state, await tx.passes.seen(work.state))
+            seen = work.seen if work.options.dry_run else await tx.passes.seen(work.state)
+            return await tx.records.not_seen(work.state, seen)
 
     def _may_vanish(self, work: Work) -> bool:
         """Absence means something only in a complete pass of a snapshot in which every reference could be read."""
@@ -527,6 +536,7 @@ class Intake:
         await self._apply_to_the_end(work, await self._gone(work), None)
 
     def _judge(self, work: Work, *, complete_full: bool = False) -> None:
+        work.tallies.records = work.report.records
         passed = judge(
             work.tallies,
             self._guards,
@@ -548,23 +558,42 @@ class Intake:
             await tx.passes.progress(work.state, kept, tallies)
 
 
-def _note_repeated(
-    last: Mapping[RecordReference | None, Frame],
-    doubled: Collection[RecordReference | None],
-    batch: Batch,
-    work: Work,
-) -> None:
+@contextmanager
+def _acknowledged(work: Work) -> Iterator[None]:
+    """However a pass ends, its acknowledgement is written; that it cannot be hides nothing worse."""
+    try:
+        yield
+    except BaseException:
+        with suppress(InputUnreadable):
+            _acknowledge(work)
+        raise
+    _acknowledge(work)
+
+
+def _acknowledge(work: Work) -> None:
+    if work.acknowledging is not None:
+        work.acknowledging.conclude(work.report)
+
+
+def _leave_aside(row: SetAside, says: str, work: Work) -> None:
+    work.report.count(OUTCOMES[row.kind])
+    work.report.warn(Noted(WarningKind.SET_ASIDE, f"r{row.id} stays aside: {says}"))
+
+
+def _note_repeated(frames: Sequence[Frame], batch: Batch, work: Work) -> None:
     """Report references that stand in the message more than once, and remember which of them were compared before."""
     dropped_by_framer = batch.framer.duplicates - batch.duplicates
     batch.duplicates = batch.framer.duplicates
     work.report.count(RecordOutcome.DUPLICATES, dropped_by_framer)
+    times = Counter(frame.reference for frame in frames if frame.reference)
+    last = {frame.reference: frame for frame in frames if frame.reference}
     for reference, frame in last.items():
-        flagged = reference is not None and work.index.get(reference.encode())
-        was_emitted = bool(reference) and reference not in doubled and not (flagged and flagged.repeated)
-        if was_emitted and reference:
+        known = work.index.get(reference.encode()) if frame.repeated else None
+        was_emitted = frame.repeated and times[reference] == 1 and not (known and known.repeated)
+        if was_emitted:
             batch.emitted_before.add(reference)
-        if was_emitted or reference in doubled or dropped_by_framer:
-            says = f"{batch.part.name} line {frame.line}: {reference}: stands more than once in its message; the last counts"
+        if was_emitted or times[reference] > 1 or (frame.repeated and dropped_by_framer):
+            says = f"{batch.part.name} line {frame.line}: {reference}: stands more than once in its message; as the last leaves it, it counts"
             work.report.warn(Noted(WarningKind.DUPLICATE_REFERENCE, says))
 
 
@@ -579,12 +608,3 @@ def _told_rekeyed(verdict: Verdict, bearers: dict[TitleKey, set[RecordReference]
         return verdict
     says = f"{write.key.isbn} ({write.key.format}) is known under {', '.join(others)} already: another record, or a new key"
     return replace(verdict, noted=(*verdict.noted, Noted(WarningKind.REKEYED, says)))
-
-
-def _context_of(row: SetAside) -> Context:
-    if row.context is None:
-        raise UsageInvalid(
-            f"record r{row.id} was kept by an earlier build without what it stood in",
-            hint=f"read {row.part} again: run.py resync",
-        )
-    return row.context

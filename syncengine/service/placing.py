@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from syncengine.catalogue.guards import is_older, normalised_sent_at
-from syncengine.catalogue.sequence import Place, place
+from syncengine.catalogue.sequence import Place, Placement, place
 from syncengine.domain.frame import MessageHeader
 from syncengine.domain.message import MessageMark, MessageOrder
 from syncengine.domain.passes import Noted, PassMode, WarningKind
@@ -17,7 +17,7 @@ def mark_of(header: MessageHeader) -> MessageMark:
 
 
 def passes_over(order: MessageOrder, batch: Batch, header: MessageHeader, work: Work) -> bool:
-    """Whether the message is not to be applied: a repeated or an older one, where the policy tells so.
+    """Whether the message is not to be applied: one of an earlier pass, or an older one, where the policy tells so.
 
     A snapshot is never passed over, since nothing would be known of what it lacks. Raises GuardStopped where an older message
     would take newer facts back.
@@ -26,12 +26,17 @@ def passes_over(order: MessageOrder, batch: Batch, header: MessageHeader, work: 
     if order is MessageOrder.ARRIVAL or work.options.by_hand or work.state.mode is PassMode.SINGLE:
         _place_by_arrival(batch.part.name, sender, mark, work)
         return False
-    placement = place(order, mark, work.last_message.get(sender))
+    last = work.last_message.get(sender)
+    placement = place(order, mark, last)
+    if placement.place is Place.REPEATED and (work.resumed or last != work.stood.get(sender)):
+        # A message may come in parts, as several files or pages; to read one of them twice does no harm.
+        placement = Placement(place=Place.NEXT)
     for noted in placement.noted:
         work.report.warn(Noted(noted.kind, f"{batch.part.name}: {noted.says}"))
     if placement.place is Place.OLDER and work.state.mode is PassMode.FULL:
         _guard_older(f"{batch.part.name}: {placement.noted[0].says}", work)
-    if placement.place is Place.NEXT:
+    told = mark.number if order is MessageOrder.NUMBER else mark.sent_at
+    if placement.place is Place.NEXT and (told or last is None):
         work.last_message[sender] = mark
     is_older_message = placement.place is Place.OLDER and "older-message" not in work.options.allow
     return is_older_message or (placement.place is Place.REPEATED and work.state.mode is not PassMode.FULL)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from syncengine.domain.change import Change, FieldChange
@@ -21,7 +21,8 @@ from syncengine.ports import Conventions, MissingReference, RecordWrite, Rules, 
 class Setting:
     """Where a batch comes from and by whose conventions it is read.
 
-    `held` has the updates that wait for its records, `staged` what earlier messages of the pass are going to write.
+    `at` is now, `arrived_at` when its frames came: earlier, where they were set aside and are read again. `held` has the updates
+    that wait for its records, `staged` what earlier messages of the pass are going to write.
     """
 
     source: SourceName
@@ -33,6 +34,7 @@ class Setting:
     conventions: Conventions
     codes: CodeLists
     at: datetime
+    arrived_at: datetime
     held: Mapping[RecordReference, Sequence[SetAside]] = field(default_factory=dict)
     staged: Mapping[RecordReference, RecordWrite] = field(default_factory=dict)
 
@@ -47,8 +49,8 @@ class Setting:
 class Verdict:
     """What became of one frame; `old` and `new` are the facts before and after where there are any.
 
-    `event` is a line for the change log that belongs to the frame set aside, not to a record; `taken_up` are the held updates
-    that have been dealt with.
+    `event` is a line for the change log that belongs to the frame set aside, not to a record. `says_all` tells that the frame is
+    about the whole of its record: what came before it and could not be read is missed no more.
     """
 
     frame: Frame
@@ -57,8 +59,17 @@ class Verdict:
     write: RecordWrite | None = None
     set_aside: SetAside | None = None
     event: Change | None = None
-    taken_up: tuple[SetAside, ...] = ()
+    says_all: bool = False
     old: Product | None = None
     new: Product | None = None
     fields: tuple[FieldChange, ...] = ()
     noted: tuple[Noted, ...] = ()
+
+    @property
+    def settles(self) -> bool:
+        """Whether it tells how its record is to stand; what is unreadable, held, a test or a notice leaves it as it is."""
+        return self.write is not None or self.outcome in {RecordOutcome.UNCHANGED, RecordOutcome.REMOVED}
+
+    def superseded(self) -> Verdict:
+        """The same where a later frame of the message settles the record."""
+        return replace(self, outcome=RecordOutcome.DUPLICATES, write=None, old=None, new=None, fields=())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncengine.catalogue.guards import Tallies
-from syncengine.domain.frame import FrameIndex
+from syncengine.domain.frame import Frame, FrameIndex
 from syncengine.domain.ids import RecordId, RecordReference, SourceName, StreamName
 from syncengine.domain.message import MessageMark
 from syncengine.domain.passes import PassMode, PassReport
@@ -50,10 +50,10 @@ class Work:
     options: PassOptions
     started: float
     index: FrameIndex
-    quarantined: dict[RecordReference, RecordId | None]
-    """References that have a quarantined frame, with their records."""
-    held: set[RecordReference]
-    """References that updates wait for."""
+    quarantined: set[RecordReference]
+    """References that have a quarantined frame."""
+    quarantined_records: dict[RecordId, RecordReference]
+    """Those of them that have a record."""
     staged: dict[RecordId, RecordReference]
     """The stored records that the pass has staged a write of."""
     last_message: dict[str, MessageMark]
@@ -108,3 +108,8 @@ class Batch:
             or self.size >= BATCH_BYTES
             or len(gathered.unchanged) >= BATCH_UNCHANGED
         )
+
+
+def portions(frames: Sequence[Frame]) -> list[Sequence[Frame]]:
+    """The frames in batches, at least one: what was kept back to a message's end comes at once, however much it is."""
+    return [frames[start : start + BATCH_RECORDS] for start in range(0, len(frames) or 1, BATCH_RECORDS)]

@@ -669,7 +669,7 @@ class StoreSuite:
         assert before[b"<junk>"] == of_source[1].id, "people know it by its number"
 
     @pytest.mark.parametrize("kind", [AsideKind.HELD, AsideKind.TRANSFER])
-    async def test_held_updates_and_notices_of_transfer_are_kept_once_as_they_first_came(
+    async def test_held_updates_are_kept_once_as_they_last_came_and_notices_of_transfer_as_they_first_did(
         self, store: Store, kind: AsideKind
     ):
         rows = [aside("r1", b"<b>", kind=kind), aside("r1", b"<a>", kind=kind), aside(None, b"<c>", kind=kind)]
@@ -678,7 +678,8 @@ class StoreSuite:
         async with store.transaction(Urgency.INTAKE) as tx:
             assert rows == list(await tx.records.set_aside(rows))
             assert [later] == list(await tx.records.set_aside([again, later]))
-            assert [*rows, later] == bare(await tx.records.aside(ENQ))
+            kept = [rows[0], rows[2], again, later] if kind is AsideKind.HELD else [*rows, later]
+            assert kept == bare(await tx.records.aside(ENQ))
             elsewhere = replace(again, source=OTHER)
             assert [elsewhere] == list(await tx.records.set_aside([elsewhere]))
             assert [elsewhere] == bare(await tx.records.aside(OTHER))
@@ -688,7 +689,7 @@ class StoreSuite:
         bad = [aside("r1", b"<a>", line=line) for line in (1, 2)]
         async with store.transaction(Urgency.INTAKE) as tx:
             assert [held[0], bad[0]] == list(await tx.records.set_aside([*held, *bad]))
-            assert [held[0], bad[1]] == bare(await tx.records.aside())
+            assert [held[1], bad[1]] == bare(await tx.records.aside())
             assert [] == list(await tx.records.set_aside([]))
 
     async def test_one_frame_may_be_set_aside_for_several_reasons(self, store: Store):
@@ -776,9 +777,24 @@ class StoreSuite:
             found = await tx.records.held(ENQ, wanted)
             assert {"r1": [held[0], held[2]], "é2": [held[1]]} == {name: bare(rows) for name, rows in found.items()}
             assert {} == await tx.records.held(ENQ, [])
-            assert {"r1", "é2", "r3"} == set(await tx.records.held_references(ENQ))
-            assert {"r1"} == set(await tx.records.held_references(OTHER))
-            assert set() == set(await tx.records.held_references(SourceName("nobody")))
+            await tx.records.release_held(ENQ, [RecordReference(name) for name in ("r1", "é2", "nobody")])
+            await tx.records.release_held(ENQ, [])
+            assert {"r3"} == set(await tx.records.held(ENQ, [*wanted, RecordReference("r3")]))
+            assert sorted(row.body for row in [held[3], *others]) == sorted(
+                row.body for row in await tx.records.aside()
+            )
+
+    async def test_tests_are_forgotten_once_they_are_old(self, store: Store):
+        rows = [
+            aside("r1", kind=AsideKind.TEST),
+            aside("r2", kind=AsideKind.TEST, at=NOW + SECOND),
+            aside("r3", kind=AsideKind.TEST, source=OTHER),
+            aside("r4"),
+        ]
+        async with store.transaction(Urgency.INTAKE) as tx:
+            await tx.records.set_aside(rows)
+            await tx.records.forget_tests(ENQ, NOW + SECOND)
+            assert {"r2", "r3", "r4"} == {row.reference for row in await tx.records.aside()}
 
     async def test_quarantined_references_come_with_their_records(self, store: Store):
         await apply(store, record_write("r1"), record_write("r5"))

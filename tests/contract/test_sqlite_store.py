@@ -773,7 +773,8 @@ HOT_QUERIES = {
     "what is set aside already": aside._ALREADY_KEPT,
     "held updates": aside._HELD,
     "quarantined references": aside._QUARANTINED_REFERENCES,
-    "references with held updates": aside._HELD_REFERENCES,
+    "held updates that go": aside._RELEASE_HELD,
+    "tests that go": aside._FORGET_TESTS,
 }
 
 

@@ -11,8 +11,8 @@ from state.sqlite import open_store
 from syncengine.domain.change import ChangeKind
 from syncengine.domain.ids import Format, Isbn, TitleKey
 from syncengine.domain.passes import PassMode, RecordOutcome
-from syncengine.errors import FeedTorn, GuardStopped, NotOnix, SourceUnreachable
-from syncengine.ports import Account, Distributor, Urgency
+from syncengine.errors import FeedTorn, GuardStopped, InputUnreadable, NotOnix, SourceUnreachable
+from syncengine.ports import Account, Conventions, Distributor, Urgency
 from syncengine.service import intake as intake_module
 from syncengine.service import work
 from syncengine.service.applying import Applier
@@ -143,6 +143,14 @@ class TestOutcomes:
         first = await shop.run(feed)
         assert first.records == 8
         assert counted(await shop.run(feed)) == {"unchanged": 7, "duplicates": 1}
+
+    async def test_so_does_all_that_is_kept_back_to_the_end_of_a_message(self, shop, monkeypatch):
+        monkeypatch.setattr(work, "BATCH_RECORDS", 2)
+        feed = message(*map(product, range(5)), *(product(number, title="last") for number in range(5)))
+        for outcomes in ({"added": 5, "changed": 5}, {"unchanged": 5, "duplicates": 5}):
+            report = await shop.run(feed)
+            assert (outcomes, True) == (counted(report), report.complete)
+            assert b"end" == (await shop.stands()).cursor
 
 
 class TestQuarantine:
@@ -283,6 +291,11 @@ class TestGuards:
         assert {"unchanged": 10} == counted(again)
         assert again.complete
 
+    async def test_a_feed_that_says_everything_twice_is_no_smaller_the_next_time(self, shop):
+        feed = message(*map(product, range(10)), *map(product, range(10)))
+        await shop.run(feed)
+        assert {"unchanged": 10, "duplicates": 10} == counted(await shop.run(feed))
+
     async def test_an_empty_feed_never_empties_the_shop(self, shop):
         await shop.run(message(*map(product, range(10))))
         with pytest.raises(GuardStopped) as stopped:
@@ -326,6 +339,16 @@ class TestGuards:
         assert 10 == len(await shop.live())
         assert 1 == (await shop.run(message(*map(product, range(9))))).vanished
 
+    async def test_a_dry_run_tells_that_a_record_would_vanish_whose_frame_is_not_predicted(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        update = (
+            "<Product><RecordReference>ENQC9-epub</RecordReference><NotificationType>04</NotificationType>{}</Product>"
+        )
+        block = "<PublishingDetail><PublishingStatus>07</PublishingStatus></PublishingDetail>"
+        shop.source = Pages([message(update.format(block))], mode=PassMode.DELTA, conventions=Conventions())
+        await shop.intake().run(STREAM, PassOptions())
+        assert 1 == (await shop.run(message(*map(product, range(9))), dry_run=True)).vanished
+
     async def test_a_dry_run_tells_and_changes_nothing(self, shop):
         await shop.run(message(*map(product, range(10))))
         before = await shop.stands()
@@ -333,6 +356,32 @@ class TestGuards:
         assert counted(report) == {"changed": 1, "unchanged": 9}
         assert len(await shop.changes()) == 10
         assert await shop.stands() == before
+
+
+class Unwritable:
+    """An acknowledgement whose file cannot be written."""
+
+    def message(self, part, header):
+        pass
+
+    def record(self, reference, identifiers, outcome, noted):
+        pass
+
+    def conclude(self, report):
+        raise InputUnreadable("the disk is full")
+
+
+class TestAcknowledging:
+    async def test_a_pass_is_done_also_where_it_cannot_be_acknowledged(self, shop):
+        with pytest.raises(InputUnreadable, match="the disk is full"):
+            await shop.run(message(*map(product, range(5))), acknowledge=lambda *_: Unwritable())
+        assert 5 == len(await shop.live())
+        assert b"end" == (await shop.stands()).cursor
+
+    async def test_that_it_cannot_be_acknowledged_hides_nothing_worse(self, shop):
+        await shop.run(message(*map(product, range(10))))
+        with pytest.raises(GuardStopped):
+            await shop.run(message(product(0)), acknowledge=lambda *_: Unwritable())
 
 
 class TestInterrupted:

@@ -1,14 +1,18 @@
 """Messages and records of plain files: their order, updates without a base, notices, tests, and what is reported of them."""
 
+from dataclasses import replace
+
 import pytest
 
 from state.sqlite import open_store
 from state.sqlite.store import SqliteStore
 from syncengine.domain.change import ChangeKind
+from syncengine.domain.codes import NotificationType
 from syncengine.domain.message import MessageOrder
 from syncengine.domain.passes import PassMode, RecordOutcome, WarningKind
 from syncengine.errors import GuardStopped
-from syncengine.ports import AsideKind, Conventions, MissingReference
+from syncengine.onix import parsing
+from syncengine.ports import AsideKind, Conventions, MissingReference, PartialUpdates
 from tests.clock import JumpClock
 from tests.flow.files import ISBNS, FileShop, message, record, sent, status, supply, titled
 
@@ -35,6 +39,11 @@ async def make_shop(tmp_path):
 @pytest.fixture
 async def shop(make_shop):
     return await make_shop()
+
+
+def facts(product) -> tuple[str | None, str | None]:
+    """A product's title and status."""
+    return product.title, product.publishing_status
 
 
 def counts(report) -> dict[str, int]:
@@ -104,11 +113,39 @@ async def test_several_files_of_one_pass_are_in_sequence_too(make_shop):
     assert "New" == (await shop.product("A")).title
 
 
+@pytest.mark.parametrize("order", [MessageOrder.NUMBER, MessageOrder.SENT])
+async def test_files_of_one_pass_may_share_a_place_since_a_message_may_come_in_parts(make_shop, order):
+    shop = await make_shop(message_order=order)
+    header = sent("20260612T100000Z", number=7)
+    parts = [message(record(name, WHOLE, isbn=isbn), header=header) for name, isbn in zip("AB", ISBNS, strict=False)]
+    first = await shop.read(*parts)
+    assert ({"added": 2}, {}) == (counts(first), first.warning_kinds)
+    again = await shop.read(*parts)
+    assert ({}, {WarningKind.REPEATED_MESSAGE: 2}) == (counts(again), again.warning_kinds)
+
+
 async def test_every_sender_has_a_sequence_of_its_own(make_shop):
     shop = await make_shop(message_order=MessageOrder.NUMBER)
     await shop.read(message(record("A", WHOLE), header=sent(number=7, sender="One")))
     report = await shop.read(message(record("B", WHOLE, isbn=ISBNS[1]), header=sent(number=1, sender="Two")))
     assert ({"added": 1}, {}) == (counts(report), report.warning_kinds)
+
+
+async def test_a_message_that_broke_off_is_no_repeat_when_it_comes_whole(make_shop):
+    shop = await make_shop(message_order=MessageOrder.NUMBER)
+    whole = message(record("A", WHOLE), record("B", WHOLE, isbn=ISBNS[1]), header=sent(number=7))
+    torn = await shop.read(whole[:-120])
+    assert ({"added": 1}, False) == (counts(torn), torn.complete)
+    report = await shop.read(whole)
+    assert ({"added": 1, "unchanged": 1}, {}) == (counts(report), report.warning_kinds)
+
+
+async def test_a_message_without_a_number_leaves_the_last_number_standing(make_shop):
+    shop = await make_shop(message_order=MessageOrder.NUMBER)
+    await shop.read(message(record("A", WHOLE), header=sent(number=7)))
+    await shop.read(message(record("A", titled("Two")), header=sent()))
+    report = await shop.read(message(record("A", titled("Old")), header=sent(number=6)))
+    assert ({}, {WarningKind.OLDER_MESSAGE: 1}) == (counts(report), report.warning_kinds)
 
 
 async def test_files_given_by_hand_are_read_whatever_their_numbers(make_shop):
@@ -196,9 +233,65 @@ async def test_a_change_taken_back_by_a_later_file_of_the_pass_is_not_made(shop)
 async def test_an_update_behind_its_base_in_one_message_is_put_into_it(shop):
     both = message(record("A", WHOLE), UPDATE)
     report = await shop.read(both)
-    assert {"added": 1, "changed": 1} == counts(report)
+    assert {"added": 1, "duplicates": 1} == counts(report)
     assert {WarningKind.DUPLICATE_REFERENCE: 1} == report.warning_kinds
-    assert ("One", "08") == ((await shop.product("A")).title, (await shop.product("A")).publishing_status)
+    assert ("One", "08") == facts(await shop.product("A"))
+    assert [ChangeKind.ADDED] == [change.kind for change in await shop.changes()]
+
+
+async def test_all_updates_behind_their_base_in_one_message_are_put_into_it(shop):
+    await shop.read(message(record("A", WHOLE), UPDATE, record("A", titled("Two"), notification="04")))
+    assert ("Two", "08") == facts(await shop.product("A"))
+
+
+async def test_a_new_base_counts_also_where_the_update_behind_it_is_the_one_that_is_known(shop):
+    await shop.read(message(record("A", WHOLE), UPDATE))
+    await shop.read(message(record("A", titled("Two") + status("04")), UPDATE))
+    assert ("Two", "08") == facts(await shop.product("A"))
+
+
+async def test_a_known_update_in_a_later_file_does_not_take_a_new_base_back(shop):
+    await shop.read(message(record("A", WHOLE)))
+    await shop.read(message(UPDATE))
+    await shop.read(message(record("A", titled("Two") + status("04"))), message(UPDATE))
+    assert ("Two", "08") == facts(await shop.product("A"))
+
+
+async def test_an_update_that_comes_again_changes_nothing(shop):
+    await shop.read(message(record("A", WHOLE)))
+    await shop.read(message(UPDATE))
+    report = await shop.read(message(UPDATE))
+    assert ({"unchanged": 1}, {}) == (counts(report), report.warning_kinds)
+
+
+async def test_what_is_odd_about_an_update_is_told_once_and_what_was_odd_about_its_base_no_more(shop):
+    await shop.read(message(record("A", WHOLE + "<RelatedMaterial><RelatedWork/></RelatedMaterial>" + status("XX"))))
+    report = await shop.read(message(record("A", status("ZZ"), notification="04")))
+    assert {WarningKind.UNKNOWN_CODE: 1} == report.warning_kinds
+
+
+async def test_a_record_of_onix_2_has_no_blocks_to_put_an_update_into(shop):
+    await shop.read(message(record("A", "<PublishingStatus>04</PublishingStatus>"), release="2.1"))
+    assert {"quarantined": 1} == counts(await shop.read(message(UPDATE)))
+    assert "04" == (await shop.product("A")).publishing_status
+
+
+async def test_held_updates_are_put_into_their_base_in_the_sequence_of_their_messages(make_shop):
+    shop = await make_shop(message_order=MessageOrder.NUMBER)
+    for number, code in ((9, "08"), (8, "07")):
+        held = message(record("A", status(code), notification="04"), header=sent(number=number))
+        await shop.read(held, allow=("older-message",))
+    await shop.read(message(record("A", WHOLE), header=sent(number=7)), allow=("older-message",))
+    assert "08" == (await shop.product("A")).publishing_status
+
+
+async def test_an_update_keeps_the_language_that_each_message_gave_its_texts(shop):
+    english, french = (sent(more=f"<DefaultLanguageOfText>{code}</DefaultLanguageOfText>") for code in ("eng", "fre"))
+    await shop.read(message(record("A", WHOLE), header=english))
+    unchanged = await shop.read(message(record("A", supply("9.99"), notification="04"), header=french))
+    assert {} == unchanged.changes
+    report = await shop.read(message(record("A", titled("One"), notification="04"), header=french))
+    assert {"descriptive_detail": 1} == report.changes
 
 
 async def test_an_update_keeps_the_meaning_that_each_message_gave_its_prices(shop):
@@ -223,6 +316,36 @@ async def test_an_update_of_one_market_of_three_without_references_is_told(shop)
 
 
 # --- notices and tests
+
+
+NOTICE, TEST, BROKEN = (
+    record("A", notification="09"),
+    record("A", titled("Test"), notification="89"),
+    record("A", "<x>", notification="04"),
+)
+
+
+@pytest.mark.parametrize("partial_updates", PartialUpdates)
+@pytest.mark.parametrize("behind", [NOTICE, TEST, BROKEN], ids=["notice", "test", "broken"])
+@pytest.mark.parametrize("is_one_message", [True, False], ids=["one message", "two messages"])
+async def test_what_is_set_aside_leaves_a_record_as_what_came_before_it_in_the_pass_made_it(
+    make_shop, partial_updates, behind, is_one_message
+):
+    shop = await make_shop(partial_updates=partial_updates)
+    await shop.read(message(record("A", WHOLE)))
+    new = record("A", titled("Two"))
+    await shop.read(*([message(new, behind)] if is_one_message else [message(new), message(behind)]))
+    assert "Two" == (await shop.product("A")).title
+
+
+@pytest.mark.parametrize("behind", [NOTICE, TEST, UPDATE], ids=["notice", "test", "update"])
+async def test_what_does_not_say_all_of_a_record_leaves_its_quarantined_frame(shop, behind):
+    await shop.read(message(record("A", WHOLE)))
+    await shop.read(message(record("A", "<x>")))
+    await shop.read(message(behind))
+    assert 1 == len(await shop.aside(AsideKind.QUARANTINED))
+    await shop.read(message(record("A", titled("Two"))))
+    assert not await shop.aside(AsideKind.QUARANTINED)
 
 
 async def test_a_notice_of_transfer_is_told_once_and_changes_nothing(shop):
@@ -282,6 +405,12 @@ async def test_of_two_records_with_one_derived_reference_the_last_counts(make_sh
     assert "Two" == (await shop.product(f"15:{ISBNS[0]}")).title
 
 
+async def test_an_update_with_its_base_s_derived_reference_is_put_into_it(make_shop):
+    shop = await make_shop(missing_reference=MissingReference.DERIVE)
+    await shop.read(message(record(None, WHOLE), record(None, status("08"), notification="04")))
+    assert ("One", "08") == facts(await shop.product(f"15:{ISBNS[0]}"))
+
+
 async def test_an_isbn_under_another_reference_is_reported(shop):
     await shop.read(message(record("old-key", WHOLE)))
     report = await shop.read(message(record("new-key", WHOLE)))
@@ -318,6 +447,65 @@ async def test_what_still_cannot_be_read_stays_in_quarantine(shop):
     report = await shop.retry(AsideKind.QUARANTINED)
     assert {"quarantined": 1} == counts(report)
     assert 1 == len(await shop.aside())
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "outcome", "title"),
+    [(WHOLE, "unchanged", "One"), (titled("Newer"), "duplicates", "Newer")],
+    ids=["the same", "a newer one"],
+)
+async def test_a_retry_forgets_what_its_source_has_sent_again_meanwhile(make_shop, meanwhile, outcome, title):
+    shop = await make_shop()
+    await shop.read(message(record(None, WHOLE)))
+    shop.conventions = Conventions(missing_reference=MissingReference.DERIVE)
+    shop.clock.advance(60)
+    await shop.read(message(record(None, meanwhile)))
+    assert {outcome: 1} == counts(await shop.retry(AsideKind.QUARANTINED))
+    assert title == (await shop.product(f"15:{ISBNS[0]}")).title
+    assert not await shop.aside()
+
+
+async def test_a_retry_takes_no_update_back_that_came_since(shop, monkeypatch):
+    await shop.read(message(record("A", WHOLE)))
+    await shop.read(message(record("A", titled("Two"), notification="XX")))
+    shop.clock.advance(60)
+    await shop.read(message(UPDATE))
+    monkeypatch.setattr(parsing, "_NOTIFICATION_TYPES", {*NotificationType, "XX"})
+    report = await shop.retry(AsideKind.QUARANTINED)
+    assert ({"quarantined": 1}, ("One", "08")) == (counts(report), facts(await shop.product("A")))
+    assert 1 == len(await shop.aside())
+
+
+async def test_a_retry_puts_into_a_base_what_waited_for_it(make_shop):
+    shop = await make_shop()
+    await shop.read(message(record(None, WHOLE)))
+    shop.conventions = Conventions(missing_reference=MissingReference.DERIVE)
+    shop.clock.advance(60)
+    assert {"held": 1} == counts(await shop.read(message(record(None, status("08"), notification="04"))))
+    assert {"added": 1} == counts(await shop.retry(AsideKind.QUARANTINED, AsideKind.HELD))
+    assert ("One", "08") == facts(await shop.product(f"15:{ISBNS[0]}"))
+    assert not await shop.aside()
+
+
+async def test_a_retry_leaves_what_an_older_build_kept_and_reads_the_rest(make_shop):
+    shop = await make_shop()
+    await shop.read(message(record(None, WHOLE), record(None, WHOLE, isbn=ISBNS[1])))
+    shop.conventions = Conventions(missing_reference=MissingReference.DERIVE)
+    old, new = await shop.aside()
+    report = await shop.intake([], PassMode.DELTA).retry([replace(old, context=None), new])
+    assert {"added": 1, "quarantined": 1} == counts(report)
+    assert [old] == list(await shop.aside())
+
+
+@pytest.mark.parametrize(
+    ("notification", "kind"), [("09", AsideKind.TRANSFER), ("89", AsideKind.TEST), ("04", AsideKind.HELD)]
+)
+async def test_a_quarantined_frame_that_is_no_record_is_kept_as_what_it_is(make_shop, notification, kind):
+    shop = await make_shop()
+    await shop.read(message(record(None, status("04"), notification=notification)))
+    shop.conventions = Conventions(missing_reference=MissingReference.DERIVE)
+    await shop.retry(AsideKind.QUARANTINED)
+    assert [kind] == [row.kind for row in await shop.aside()]
 
 
 async def test_a_retried_record_is_recognised_by_its_bytes_afterwards(make_shop):
