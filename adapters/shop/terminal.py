@@ -80,6 +80,8 @@ def _resync(document: Document, console: Console) -> None:
     told = {error["message"] for error in document.get("errors", ())}
     for report in document["passes"]:
         _pass(report, console, told)
+    if document.get("dry_run"):
+        console.print("[bold]dry run[/]    nothing of this was applied")
     orders = {state: count for state, count in document["orders"].items() if count}
     if orders:
         console.print("orders     " + ", ".join(f"{count:,} {_coloured(state)}" for state, count in orders.items()))
@@ -89,7 +91,7 @@ def _resync(document: Document, console: Console) -> None:
             f"delivery   {delivery['settled']:,} settled, {delivery['pending']:,} still owed, {delivery['parked']:,} parked"
         )
     _paused(document.get("paused", {}), console)
-    if any(report["quarantined"] or report["held"] for report in document["passes"]):
+    if any(report["quarantined"] or report["held"] for report in document["passes"]) and not document.get("dry_run"):
         console.print("[bold]next[/]       run.py quarantine list")
     if orders.get("ATTENTION"):
         console.print("[bold]next[/]       run.py orders list --state ATTENTION")

@@ -178,15 +178,15 @@ class Desk:
         passes = _Passes()
         async with anyio.create_task_group() as tasks:
             for source in sources:
-                tasks.start_soon(self._run_passes, source, self._for_source(source, options), passes)
+                tasks.start_soon(self._run_passes, source, options, passes)
         if not options.dry_run:
             await self._decide()
             if arguments.get("deliver", True):
                 await self.engine.settle_down()
-        return await self._resync_answer(passes, settled_before)
-
-    def _for_source(self, source: SourceName, options: PassOptions) -> PassOptions:
-        return replace(options, stage_deltas=options.stage_deltas or self.engine.distributors[source].calls is None)
+        answer = await self._resync_answer(passes, settled_before)
+        if options.dry_run:
+            answer.document["dry_run"] = True
+        return answer
 
     async def _run_passes(self, source: SourceName, options: PassOptions, passes: _Passes) -> None:
         try:
@@ -509,19 +509,11 @@ class Desk:
                 raise UsageInvalid(
                     f"record r{row.id} is a {row.kind.value}: only quarantined and held ones are retried"
                 )
-        reports = [await self._retry(group) for group in _by_stream(rows)]
+        reports = [await self.engine.retry(group) for group in _by_stream(rows)]
         await self._decide()
         quarantined = sum(report.outcomes[RecordOutcome.QUARANTINED] for report in reports)
         document = {"passes": [report.as_document() for report in reports]}
         return Answer(document=document, exit_code=1 if quarantined else 0)
-
-    async def _retry(self, rows: Sequence[SetAside]) -> PassReport:
-        intake = self.engine.intakes.get(rows[0].source)
-        if intake is None:
-            raise UsageInvalid(
-                f"the settings name no source {rows[0].source}", hint="its records can be dropped: quarantine drop"
-            )
-        return await intake.retry(rows)
 
     async def pause(self, arguments: Document) -> Answer:
         """Let the delivery of a source rest."""

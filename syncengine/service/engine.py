@@ -16,7 +16,7 @@ from syncengine.delivery.worker import Worker
 from syncengine.domain.ids import SourceName, StreamName, TitleKey
 from syncengine.domain.passes import PassMode, PassReport
 from syncengine.errors import FullPassNeeded, SourceFailed, SourceRefused, SourceUnreachable, UsageInvalid
-from syncengine.ports import Clock, Distributor, Pace, Store, Transaction, Urgency
+from syncengine.ports import Clock, Distributor, Pace, SetAside, Store, Transaction, Urgency
 from syncengine.service.dispatch import Dispatch
 from syncengine.service.intake import Intake
 from syncengine.service.parsers import Parsers
@@ -147,12 +147,25 @@ class Engine:
     ) -> None:
         """One pass of every stream of a source, one after the other; at most `max_passes` sources at once.
 
-        `begun` is given each report as it begins, so that a pass that breaks off has one too.
+        Files of one delta are kept apart until all have been read, so that only the last word of each record counts. `begun` is
+        given each report as it begins, so that a pass that breaks off has one too.
         """
         intake = self.intakes[source]
+        if self.distributors[source].calls is None:
+            options = replace(options, stage_deltas=True)
         async with self._pass_locks[source], self._passes:
             for stream in intake.streams:
                 await self._run_pass(intake, stream, options, begun)
+
+    async def retry(self, rows: Sequence[SetAside]) -> PassReport:
+        """Read frames of one source and stream again that were set aside. Raises UsageInvalid for a source that is not configured."""
+        source = rows[0].source
+        if source not in self.intakes:
+            raise UsageInvalid(
+                f"the settings name no source {source}", hint="its records can be dropped: quarantine drop"
+            )
+        async with self._pass_locks[source]:
+            return await self.intakes[source].retry(rows)
 
     async def _run_pass(
         self, intake: Intake, stream: StreamName, options: PassOptions, begun: Callable[[PassReport], None] | None

@@ -90,7 +90,8 @@ def _parse_one(body: bytes, context: Context, reading: Reading) -> Parsed:
     try:
         return parse(body, context, reading)
     except RecordInvalid as error:
-        return error
+        # Anew: the one that was raised holds all that it was raised in, the record's bytes among it.
+        return RecordInvalid(str(error), hint=error.hint)
 
 
 def _start(workers: int, codes: CodeLists) -> ProcessPoolExecutor:

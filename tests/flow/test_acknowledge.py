@@ -105,7 +105,8 @@ def test_a_pass_that_is_refused_as_a_whole_is_acknowledged_as_rejected(typed, tm
 
 def test_a_dry_run_is_acknowledged_as_one_and_changes_nothing(typed, message, tmp_path):
     message(GOOD.format(reference="A-1"), BROKEN)
-    typed("resync", "--file", "message.xml", "--dry-run", "--acknowledge", "ack.xml")
+    done = typed("resync", "--file", "message.xml", "--dry-run", "--acknowledge", "ack.xml")
+    assert "nothing of this was applied" in done.stdout
     root = written(tmp_path / "ack.xml")
     assert ["dry run: nothing of this was applied"] == texts(root, "Header/MessageNote")
     assert ["B-1"] == texts(root, "Product/RecordReference")

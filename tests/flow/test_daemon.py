@@ -123,3 +123,15 @@ async def test_files_that_are_missing_are_waited_for_while_the_others_are_read(t
         await until(lambda: len(other.read_at) > so_far + 2)
         async with engine.store.transaction(Urgency.COMMAND) as tx:
             assert 2 == await tx.records.live_count(BACKLIST)
+
+
+async def test_two_versions_of_a_record_in_a_folder_of_changes_do_not_take_turns(tmp_path, clock):
+    (tmp_path / "a.xml").write_bytes(message(product(1, title="Old")))
+    (tmp_path / "b.xml").write_bytes(message(product(1, title="New")))
+    other = Watched([message(product(0))], clock=clock)
+    files = FileSource(BACKLIST, [tmp_path / "*.xml"])
+    async with running(tmp_path, clock, files, other) as engine:
+        await until(lambda: len(other.read_at) > 5)
+        async with engine.store.transaction(Urgency.COMMAND) as tx:
+            told = [change for change in await tx.changes.since(0, 1000) if change.source == BACKLIST]
+    assert ["added", "changed"] == [change.kind.value for change in told]
