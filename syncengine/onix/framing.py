@@ -284,7 +284,8 @@ class _Message(Reader):
     def _start_header(self, tag: Tag) -> bool:
         if tag.is_empty:
             self.window.position = tag.end
-            return self._take_header(HeaderReading(), tag.start)
+            self._take_header(HeaderReading(), tag.start)
+            return True
         self._name = tag.name
         return self.enter_walk(self._in_header, tag.end, _header_tags(tag.name, self._root.name), "the header")
 

@@ -80,6 +80,8 @@ def _check_full_parse(content: bytes, root: etree._Element, whole: Reading) -> N
         assert not is_surely_onix(root), whole.refused
         return
     assert whole.complete or whole.defects
+    if any(defect.kind is WarningKind.HEADER for defect in whole.defects):
+        return  # behind a second header that contradicts the first nothing is read
     assert len([child for child in root if local_name(child) in RECORDS]) == whole.records
     # A comment that holds a record may be one that was never closed: such a frame is kept back like a repeated one.
     is_doubtful = any(defect.kind is WarningKind.CUT_RECORD for defect in whole.defects)

@@ -117,6 +117,10 @@ def _constructs() -> Iterator[bytes]:
         "<!-- <Product> -->" + _RECORD.format("<![CDATA[r1]]>", "") + _RECORD.format("r<!-- -->2", "")
     ).encode()
     yield _message("<NoProduct/>").encode()
+    yield _message(_HEADER + _RECORD.format("r1", "") + _HEADER + _RECORD.format("r2", "")).encode()
+    yield _message(_HEADER + _RECORD.format("r1", "") + "<Header/>" + _RECORD.format("r2", "")).encode()
+    update = _RECORD.format("r1", "").replace("03", "04")
+    yield _message(update + _RECORD.format("r1", "") + update + update + _RECORD.format("r2", "")).encode()
     yield _message(_HEADER).encode()
     yield b"<ONIXMessage release='3.0'/>"
     yield _message("<Foo><Foo/>x</Foo><Product/><Product a='1'/>" + _RECORD.format("", "")).encode()

@@ -110,7 +110,8 @@ def _roots(draw: st.DrawFn) -> tuple[str, str, list[str]]:
     prefixes = [""] if namespace is None else draw(st.sampled_from([[""], ["o:"], ["", "o:"]]))
     declared = [f"xmlns{':' * bool(prefix)}{prefix[:-1]}='{namespace}'" for prefix in prefixes if namespace]
     names_release = namespace is not None and "onix/" in namespace and namespace.rpartition("/")[2] == "reference"
-    release = draw(st.sampled_from(["release='3.0'", 'release="3.1"', *(["datestamp='>'"] if names_release else [])]))
+    stated = ["release='3.0'", 'release="3.1"', "release='2.1'", *(["datestamp='>'"] if names_release else [])]
+    release = draw(st.sampled_from(stated))
     name = draw(st.sampled_from(prefixes)) + draw(st.sampled_from(["ONIXMessage", "ONIXmessage"]))
     return name, draw(st.sampled_from([" ", "\n"])).join(draw(st.permutations([*declared, release]))), prefixes
 

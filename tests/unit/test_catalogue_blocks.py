@@ -346,7 +346,7 @@ def test_the_language_of_a_message_is_written_into_its_texts(languages, expected
     described = f"<DescriptiveDetail><ProductForm>EA</ProductForm>{''.join(languages)}</DescriptiveDetail>"
     said = with_explicit_defaults(document(described), MessageHeader(default_language="fre"))
     found = etree.fromstring(said).iter("{*}Language")
-    assert expected == ["".join(node.itertext()) for node in found]
+    assert expected == ["".join(map(str, node.itertext())) for node in found]
 
 
 def test_an_emptied_block_is_not_filled_with_the_language_of_its_message():

@@ -499,6 +499,14 @@ class TestDefects:
         says = "line 6: another header, with other defaults; what follows it was not read"
         assert [says] == reading.defects
 
+    def test_an_empty_header_behind_one_with_defaults_ends_what_is_read_too(self, chunk_size):
+        given = message(record("a"), "<Header/>", record("b")).replace(
+            "<Header/>", "<Header><m186>CAD</m186></Header>", 1
+        )
+        reading = read(given, chunk_size=chunk_size)
+        assert (["a"], False) == (reading.references, reading.framer.complete)
+        assert ["line 6: another header, with other defaults; what follows it was not read"] == reading.defects
+
     def test_a_second_message_of_the_same_root_is_not_read_by_the_defaults_of_the_first(self, chunk_size):
         second = message(record("b")).replace("<Header/>", "<Header><m186>CAD</m186></Header>")
         reading = read(message(record("a")) + second.partition("\n")[2], chunk_size=chunk_size)
