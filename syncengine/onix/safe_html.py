@@ -44,8 +44,10 @@ _STRAY = re.compile(rf"<(?!{_ANY_TAG.pattern[1:]})")
 # A reference in HTML can name what XML does not let through, and what makes a terminal do things.
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _BLANKS = re.compile(r"[ \t\r\n\f\v]+")
-_BLANK_LINES = re.compile(r"[ \t]*\n(?:[ \t]*\n)+[ \t]*")
-_LINE_END = re.compile(r"[ \t]*\n[ \t]*")
+# A run of blanks is looked at from its beginning alone, so that a long one costs no more than its length.
+_BLANK_LINES = re.compile(r"(?:(?<![ \t])[ \t]++)?\n(?:[ \t]*+\n)++[ \t]*+")
+_LINE_END = re.compile(r"(?:(?<![ \t])[ \t]++)?\n[ \t]*+")
+_NO_CHARACTER = re.compile(r"&#(?:[0-9]{8,}|[xX][0-9A-Fa-f]{8,});?")
 _SAFE_PARAGRAPH = re.compile(r"</?(?:blockquote|dl|h[2-6]|ol|p|table|ul)>")
 _SAFE_LINE = re.compile(r"<br>|<hr>|</?(?:caption|dd|div|dt|li|tr)>")
 _SAFE_CELL = re.compile(r"</t[dh]>")
@@ -80,10 +82,10 @@ def safe_text(element: Element) -> SafeText:
     text = element.text or ""
     declared = bare_code(element.attribute("textformat") or "")
     if declared in _MARKUP_FORMATS and not _TAG.search(text) and _ESCAPED_TAG.search(text):
-        text = unescape(text)
+        text = _unescaped(text)
     if declared not in _PLAIN_FORMATS and _TAG.search(text):
         return _from_markup(text if declared in _MARKUP_FORMATS else _with_breaks(text))
-    return _from_plain(unescape(text) if declared in _MARKUP_FORMATS else text)
+    return _from_plain(_unescaped(text) if declared in _MARKUP_FORMATS else text)
 
 
 def safe_html(markup: str) -> str:
@@ -104,13 +106,18 @@ def plain_text(safe: str) -> str:
     """The text of what `safe_html` gave; a paragraph is set off by an empty line."""
     text = _SAFE_PARAGRAPH.sub("\n\n", safe)
     text = _SAFE_CELL.sub(" ", _SAFE_LINE.sub("\n", text))
-    return _tidy(unescape(_SAFE_TAG.sub("", text)))
+    return _tidy(_unescaped(_SAFE_TAG.sub("", text)))
 
 
 def _from_markup(markup: str) -> SafeText:
     html = safe_html(markup)
     plain = plain_text(html)
     return SafeText(html, plain) if plain else SafeText("", "")
+
+
+def _unescaped(text: str) -> str:
+    """The text with its references resolved; numbers too long for any character become the mark for one that is missing."""
+    return unescape(_NO_CHARACTER.sub("\ufffd", text))
 
 
 def _from_plain(text: str) -> SafeText:

@@ -97,7 +97,7 @@ def test_no_prediction_right_or_wrong_changes_what_is_read(message: Message, pla
     for frame in first.frames:
         if frame.reference is not None and data.draw(st.integers(0, 3)):
             [(reference, known)] = index_of([replace(frame, repeated=False)]).frames.items()
-            described[reference] = _distorted(known, data.draw(ways))
+            described.setdefault(reference, _distorted(known, data.draw(ways)))
     index = FrameIndex(frames=described)
     reading = read(cut(message.content, places), index)
     assert settled_by(first, index) == (reading.frames, reading.unchanged)

@@ -178,3 +178,17 @@ def test_the_text_itself_tells_what_its_format_leaves_open(form, inside, expecte
     found = safe_text(text(inside, form)).html
     assert expected == found
     assert_harmless(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"x{' ' * 200_000}y", "x y"),
+        (f"x{' ' * 200_000}<br>{' ' * 200_000}y", "x\ny"),
+        (f"a &#{'9' * 6000}; b", "a \ufffd b"),
+        (f"a &#x{'f' * 6000}; b", "a \ufffd b"),
+    ],
+    ids=["blanks", "blanks around a line's end", "a number of no character", "the same in hexadecimal"],
+)
+def test_what_is_very_long_and_says_nothing_is_soon_read(text, expected):
+    assert expected == safe_text(Element("Text", (("textformat", "02"),), text, (), None)).plain
