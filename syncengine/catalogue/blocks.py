@@ -62,12 +62,9 @@ def with_explicit_defaults(document: bytes, header: MessageHeader) -> bytes:
 
 
 def _make_explicit(price: etree._Element, header: MessageHeader) -> None:
-    """A price in force says its type, and one with an amount its currency."""
-    said = {_name(child) for child in price if _text(child)}
-    if header.default_currency and "PriceAmount" in said and "CurrencyCode" not in said:
-        price.insert(0, _made("CurrencyCode", price, header.default_currency))
-    if header.default_price_type and "PriceType" not in said:
-        price.insert(0, _made("PriceType", price, header.default_price_type))
+    missing = header.price_defaults({_name(child) for child in price if _text(child)})
+    for place, (name, text) in enumerate(missing.items()):
+        price.insert(place, _made(name, price, text))
 
 
 def _say_language(detail: etree._Element, language: str) -> None:

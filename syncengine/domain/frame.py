@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -31,6 +31,13 @@ class MessageHeader:
     default_price_type: str | None = None
     default_currency: str | None = None
     default_language: str | None = None
+
+    def price_defaults(self, said: Collection[str]) -> Mapping[str, str]:
+        """What a price takes from it, by reference names: its type, and with an amount its currency; `said` is what it says itself."""
+        defaults = {"PriceType": self.default_price_type}
+        if "PriceAmount" in said:
+            defaults["CurrencyCode"] = self.default_currency
+        return {name: text for name, text in defaults.items() if text and name not in said}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -151,5 +151,5 @@ class PassReport:
             "warnings": list(self.warnings),
             "warning_kinds": dict(sorted(self.warning_kinds.items())),
             "seconds": round(self.seconds, 3),
-            "changes": dict(self.changes),
+            "changes": dict(sorted(self.changes.items())),
         }

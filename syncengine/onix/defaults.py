@@ -16,13 +16,8 @@ _LANGUAGE_OF_TEXT = "01"
 
 def defaulted(product: Element, header: MessageHeader) -> Element:
     """The product with the header's defaults in it; the same object where there are none."""
-    prices = [
-        _leaf(name, text)
-        for name, text in (("PriceType", header.default_price_type), ("CurrencyCode", header.default_currency))
-        if text
-    ]
-    if prices:
-        product = _within(product, ("ProductSupply", "SupplyDetail", "Price"), lambda price: _priced(price, prices))
+    if header.default_price_type or header.default_currency:
+        product = _within(product, ("ProductSupply", "SupplyDetail", "Price"), lambda price: _priced(price, header))
     if header.default_language:
         language = header.default_language
         product = _within(product, ("DescriptiveDetail",), lambda detail: _spoken(detail, language))
@@ -37,16 +32,16 @@ def _within(element: Element, path: tuple[str, ...], change: Callable[[Element],
     return element._replace(children=children)
 
 
-def _priced(price: Element, defaults: list[Element]) -> Element:
-    """A price in force says its type, and one with an amount its currency."""
-    said = {child.name for child in price.children if child.content().strip()}
-    wanted = {"PriceType", "CurrencyCode"} if "PriceAmount" in said else {"PriceType"}
-    missing = tuple(default for default in defaults if default.name in wanted - said)
-    return price._replace(children=(*missing, *price.children)) if missing else price
+def _priced(price: Element, header: MessageHeader) -> Element:
+    missing = header.price_defaults({child.name for child in price.children if child.content().strip()})
+    unsaid = (_leaf(name, text) for name, text in missing.items())
+    return price._replace(children=(*unsaid, *price.children)) if missing else price
 
 
 def _spoken(detail: Element, language: str) -> Element:
-    """The product's text is in the message's language, unless it says otherwise."""
+    """The product's text is in the message's language, unless it says otherwise; an empty block says nothing and stays so."""
+    if not detail.children:
+        return detail
     for stated in detail.all("Language"):
         role = stated.child("LanguageRole")
         if role is not None and role.content().strip() == _LANGUAGE_OF_TEXT:

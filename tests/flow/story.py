@@ -229,7 +229,7 @@ class Story:
         chance.shuffle(made)
         return [Order(**{**fields, "order_id": f"O{number:05}"}) for number, fields in enumerate(made, start=1)]
 
-    def _order(self, isbn: str, *, market: str | None = None, format: str | None = None) -> dict[str, Any]:  # noqa: A002 - the contract's word
+    def _order(self, isbn: str, *, market: str | None = None, format: str | None = None) -> dict[str, Any]:
         """A wish with an agreement of some kind."""
         market = market or self._chance.choices(MARKETS, [70, 15, 15])[0]
         fields = self._at(isbn, market, format=format)
@@ -250,7 +250,7 @@ class Story:
         payment = self._chance.choices(["", "paid", "on_release"], [60, 35, 5])[0]
         return {**fields, "agreed_price": agreed, "price_rule": rule, "payment": payment}
 
-    def _at(self, isbn: str, market: str, *, format: str | None = None) -> dict[str, Any]:  # noqa: A002 - the contract's word
+    def _at(self, isbn: str, market: str, *, format: str | None = None) -> dict[str, Any]:
         rows = [row for (other, _), row in self.truth.titles.items() if other == isbn] if format is None else []
         text = f"{isbn[:3]}-{isbn[3:4]}-{isbn[4:]}" if self._chance.random() < 0.03 else isbn
         return {

@@ -72,9 +72,10 @@ def test_a_record_that_says_a_default_equals_one_that_leaves_it_to_the_header(un
     [
         priced("<PriceType>04</PriceType><PriceAmount>1</PriceAmount><CurrencyCode>EUR</CurrencyCode>"),
         described(FORM + LANGUAGE.format("01", "fre")),
+        described(""),
         "<PublishingDetail><PublishingStatus>04</PublishingStatus></PublishingDetail>",
     ],
-    ids=["price", "language", "no place for any"],
+    ids=["price", "language", "an empty block", "no place for any"],
 )
 def test_what_a_record_says_itself_goes_before_its_header(inside):
     assert digests(inside) == digests(inside, MessageHeader())

@@ -95,7 +95,7 @@ class CatalogueMaker:
         day: date = self._today + timedelta(days=count)
         return Moment(at=datetime.combine(day, time(hour, minute), tzinfo=self._zone).astimezone(UTC))
 
-    def title(self, *, format: str = "epub", book: Book | None = None, **facts: Any) -> Title:  # noqa: A002 - the contract's word
+    def title(self, *, format: str = "epub", book: Book | None = None, **facts: Any) -> Title:
         """A title that is for sale everywhere, but for the facts given; a new publication unless it joins one."""
         if book is None:
             self._number += 1

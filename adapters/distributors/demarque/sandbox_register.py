@@ -53,7 +53,7 @@ class Register:
         self._customers: dict[str, str] = {}
         self._preorders: set[tuple[str, str, str]] = set()
 
-    def sale(self, customer_id: str, transaction_id: str, isbn: str, format: str) -> Sale | None:  # noqa: A002 - ONIX word
+    def sale(self, customer_id: str, transaction_id: str, isbn: str, format: str) -> Sale | None:
         """The sale under that key, refunded or not."""
         return self._sales.get((customer_id, transaction_id, isbn, format))
 
@@ -72,7 +72,7 @@ class Register:
         self._by_basket.setdefault(sale.key[:3], []).append(sale)
         self._customers[sale.transaction_id] = sale.customer_id
 
-    def add_preorder(self, isbn: str, format: str, customer_id: str) -> bool:  # noqa: A002 - the contract's word
+    def add_preorder(self, isbn: str, format: str, customer_id: str) -> bool:
         """Take a preorder; false where it was known."""
         key = (isbn, format, customer_id)
         if key in self._preorders:
@@ -80,7 +80,7 @@ class Register:
         self._preorders.add(key)
         return True
 
-    def has_preorder(self, isbn: str, format: str, customer_id: str) -> bool:  # noqa: A002 - the contract's word
+    def has_preorder(self, isbn: str, format: str, customer_id: str) -> bool:
         """Whether that announcement was made."""
         return (isbn, format, customer_id) in self._preorders
 
