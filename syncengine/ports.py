@@ -753,7 +753,8 @@ class Outbox(Protocol):
         least_urgent: OperationKind = OperationKind.REFUND,
     ) -> Sequence[Entry]:
         """Take due entries of these sources by priority, of one priority the unknown before the new, then by age; entries of one
-        order in sequence. Kinds that are less urgent than `least_urgent` stay where they are.
+        order in sequence. Kinds that are less urgent than `least_urgent` stay where they are, and so do sales that were not
+        sent yet and whose gate is known and not open.
         """
         ...
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from state.sqlite.codec import GATE, LOGGED_RECEIPT, OPERATION, REQUEST, from_micros, plain, to_micros
 from state.sqlite.sql import Runs, listed, next_number
-from syncengine.domain.delivery import PRIORITY, Entry, EntryState, Gate, OperationKind
+from syncengine.domain.delivery import PRIORITY, Entry, EntryState, Gate, GateState, OperationKind
 from syncengine.domain.ids import EntryId, OrderId, SourceName, TitleKey
 from syncengine.errors import StoreFailed
 from syncengine.ports import LoggedReceipt, NewEntry
@@ -28,6 +28,9 @@ _READY = """
 SELECT * FROM outbox AS entry INDEXED BY outbox_ready
 WHERE state = :state AND source = :source AND priority <= :priority AND claimed = 0 AND due_at <= :at AND NOT EXISTS (
     SELECT 1 FROM outbox AS earlier WHERE earlier.order_id = entry.order_id AND earlier.id < entry.id
+) AND NOT (
+    state = 'pending' AND priority = :sale
+    AND EXISTS (SELECT 1 FROM gates WHERE gates.id = entry.gate AND gates.state <> :open)
 )
 ORDER BY priority, id LIMIT :limit
 """
@@ -189,7 +192,15 @@ def _ready(
         for source in sorted(set(sources))
         for row in db.execute(
             _READY,
-            {"state": state.value, "source": source, "priority": priority, "at": to_micros(at), "limit": limit},
+            {
+                "state": state.value,
+                "source": source,
+                "priority": priority,
+                "at": to_micros(at),
+                "limit": limit,
+                "sale": PRIORITY[OperationKind.SALE],
+                "open": GateState.OPEN.value,
+            },
         )
     ]
     rows.sort(key=lambda row: (row["priority"], row["state"] != EntryState.UNKNOWN.value, row["id"]))

@@ -27,6 +27,7 @@ from syncengine.domain.delivery import (
     Arrival,
     Entry,
     EntryState,
+    GateState,
     OperationKind,
     Outcome,
     Receipt,
@@ -332,11 +333,11 @@ class Worker:
         return True
 
     async def _may_send(self, tx: Transaction, trip: _Trip) -> bool:
-        """Whether source and spend guard allow it; an entry spends once, when its request is frozen.
+        """Whether source, gate and spend guard allow it; an entry spends once, when its request is frozen.
 
         A guard that fires pauses the source and starts its count anew: who resumes it has looked.
         """
-        if self._source in await tx.controls.paused():
+        if self._source in await tx.controls.paused() or await _is_gate_closed(tx, trip.entry):
             return False
         operation = trip.entry.operation
         if not self._guard.is_on or operation.kind is not OperationKind.SALE or trip.entry.request is not None:
@@ -474,6 +475,14 @@ class Worker:
             outcome=verdict.outcome.value,
             note=decision.note,
         )
+
+
+async def _is_gate_closed(tx: Transaction, entry: Entry) -> bool:
+    """Whether the distributor has meanwhile refused another sale of the title. What is in doubt goes on: it is asked about."""
+    if entry.gate is None or entry.ever_sent or entry.operation.kind is not OperationKind.SALE:
+        return False
+    gate = (await tx.outbox.gates(entry.operation.key)).get(entry.gate)
+    return gate is not None and gate.state is not GateState.OPEN
 
 
 def _concluded(trip: _Trip, current: Entry, verdict: Verdict, decision: Decision) -> Entry:

@@ -1370,6 +1370,30 @@ class StoreSuite:
         assert (REQUEST, True, 1) == (unknown.request, unknown.ever_sent, unknown.attempts)
         assert [] == await claim(store)
 
+    async def test_new_sales_behind_a_closed_gate_stay_where_they_are(self, store: Store):
+        await put(store, new_entry("doubted", gate="g1"))
+        [doubted] = await claim(store)
+        await save(store, replace(doubted, state=EntryState.UNKNOWN, attempts=1, request=REQUEST, ever_sent=True))
+        await put(
+            store,
+            new_entry("probe", kind=OperationKind.PROBE, gate="g1"),
+            new_entry("behind", gate="g1"),
+            new_entry("another", gate="g2"),
+            new_entry("ungated", gate="nobody asked yet"),
+        )
+        gate = Gate(id="g1", key=key(), market=CANADA, state=GateState.PROBING, since=NOW)
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.outbox.save_gates([gate, replace(gate, id="g2", state=GateState.OPEN)])
+
+        assert ["probe", "doubted", "another", "ungated"] == names(await claim(store))
+        for state in (GateState.STALE, GateState.REFUSED):
+            async with store.transaction(Urgency.TRADE) as tx:
+                await tx.outbox.save_gates([replace(gate, state=state)])
+            assert [] == await claim(store)
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.outbox.save_gates([replace(gate, state=GateState.OPEN)])
+        assert ["behind"] == names(await claim(store))
+
     async def test_an_unknown_refund_never_goes_before_a_new_sale(self, store: Store):
         await put(store, new_entry("refund", kind=OperationKind.REFUND))
         [entry] = await claim(store)

@@ -26,6 +26,8 @@ from syncengine.domain.delivery import (
     Arrival,
     Entry,
     EntryState,
+    Gate,
+    GateState,
     Limit,
     Operation,
     OperationKind,
@@ -242,7 +244,8 @@ class House:
         order = OrderId(str(fields.get("order", reference)))
         seconds = cast("float", fields.get("due_in", 0.0))
         due_at = self.clock.now() + timedelta(seconds=seconds)
-        return NewEntry(operation=operation, order_id=order, gate=None, due_at=due_at)
+        gate = cast("str | None", fields.get("gate"))
+        return NewEntry(operation=operation, order_id=order, gate=gate, due_at=due_at)
 
     async def entries(self) -> dict[str, Entry]:
         """All that ever were, by reference."""
@@ -536,6 +539,25 @@ async def test_a_pause_holds_back_what_waits_for_its_turn(house):
     assert house.distributor.sent == []
     entry = await house.only()
     assert (entry.state, entry.attempts, entry.ever_sent) == (EntryState.PENDING, 0, False)
+
+
+async def test_a_gate_that_closes_holds_back_sales_that_wait_for_their_turn(house):
+    house.pace = ShutPace()
+    await house.owe("r1", gate="g1")
+    await house.owe("r2", gate="g2")
+    worker = asyncio.ensure_future(house.worker().drain())
+    await until(lambda: len(house.pace.turns) == 2)
+
+    operation = house.entry("r1").operation
+    gate = Gate(id="g1", key=operation.key, market=operation.market, state=GateState.PROBING, since=house.clock.now())
+    async with house.store.transaction(Urgency.COMMAND) as tx:
+        await tx.outbox.save_gates([gate, replace(gate, id="g2", state=GateState.OPEN)])
+    house.pace.open.set()
+    await worker
+
+    assert ["/sale/r2"] == house.distributor.targets
+    held = (await house.entries())["r1"]
+    assert (EntryState.PENDING, 0, False) == (held.state, held.attempts, held.ever_sent)
 
 
 # --- nobody knows -------------------------------------------------------------------------------------------------------
