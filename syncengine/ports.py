@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -111,11 +111,11 @@ class Part:
     """One ONIX message of a pass: a page or a file.
 
     `chunks` gives its bytes, decompressed, in pieces of any size, and raises FeedTorn or another SourceFailed where they
-    break off. `cursor` is committed with the last of its records; none leaves the stream's cursor as it is.
+    break off; what is no asynchronous iterator blocks, and is read in a thread. `cursor` is committed with the last of its records; none leaves the stream's cursor as it is.
     """
 
     name: str
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncIterator[bytes] | Iterator[bytes]
     cursor: bytes | None = None
     starts_over: bool = False
     """The interrupted pass could not be gone on with: this is the first part of a new one."""
@@ -456,13 +456,15 @@ class PassState:
     report: PassReport
     tallies: Mapping[str, int] = field(default_factory=dict)
     """What the guards judge, as counted so far."""
+    gone: Sequence[RecordId] = ()
+    """Of one that is being applied, the records that vanish with it."""
 
 
 class Records(Protocol):
     """Records, their quarantine and their held updates."""
 
     async def index(self, source: SourceName) -> FrameIndex:
-        """Every live record's frame length and fingerprint, by reference, compactly."""
+        """Every live record, in the order of their ids, with its last applied frame where that may be predicted."""
         ...
 
     async def live_count(self, source: SourceName) -> int: ...
@@ -475,8 +477,8 @@ class Records(Protocol):
 
     async def by_id(self, ids: Collection[RecordId]) -> Sequence[KnownRecord]: ...
 
-    async def not_seen(self, state: PassState, seen: Collection[RecordId]) -> Sequence[RecordId]:
-        """The records of the pass's stream that were live when it began, are not in `seen` and were not written since."""
+    async def gone(self, state: PassState, unseen: Collection[RecordId]) -> Sequence[RecordId]:
+        """Those of the unseen that are of the pass's stream, were live when it began and were not written since."""
         ...
 
     async def write(self, state: PassState, writes: Sequence[RecordWrite], at: datetime) -> None:
@@ -587,9 +589,9 @@ class Passes(Protocol):
         *,
         cursor: bytes | None = None,
         message: Mapping[str, MessageMark] | None = None,
-        applying: bool = False,
+        gone: Sequence[RecordId] | None = None,
     ) -> None:
-        """Keep the account so far; with a cursor, where reading goes on."""
+        """Keep the account so far; with a cursor, where reading goes on; with what is to vanish, that it is being applied."""
         ...
 
     async def finish(self, state: PassState, report: PassReport, *, cursor: bytes | None, at: datetime) -> None:

@@ -48,7 +48,8 @@ SELECT id, reference FROM staged_writes JOIN records USING (reference) WHERE pas
 _UNSTAGE = "DELETE FROM staged_writes WHERE pass_id = ? AND reference IN (SELECT value FROM json_each(?))"
 _SEE = "INSERT INTO seen_records (pass_id, record_ids) VALUES (?, ?)"
 _SEEN = "SELECT record_ids FROM seen_records WHERE pass_id = ?"
-_PROGRESS = "UPDATE passes SET report = ?, tallies = ?, applying = max(applying, ?) WHERE id = ?"
+_PROGRESS = "UPDATE passes SET report = ?, tallies = ? WHERE id = ?"
+_JUDGED = "UPDATE passes SET applying = 1, gone = ? WHERE id = ?"
 _KEEP_REPORT = "UPDATE passes SET report = ? WHERE id = ?"
 _ADD_STREAM = "INSERT INTO streams (source, stream) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _MOVE_CURSOR = "UPDATE streams SET cursor = ? WHERE source = ? AND stream = ?"
@@ -110,9 +111,9 @@ class SqlitePasses:
         *,
         cursor: bytes | None = None,
         message: Mapping[str, MessageMark] | None = None,
-        applying: bool = False,
+        gone: Sequence[RecordId] | None = None,
     ) -> None:
-        await self._section.write(_progress, state, report, tallies, cursor, message, applying)
+        await self._section.write(_progress, state, report, tallies, cursor, message, gone)
 
     async def finish(self, state: PassState, report: PassReport, *, cursor: bytes | None, at: datetime) -> None:
         await self._section.write(_finish, state, report, cursor, at)
@@ -186,6 +187,7 @@ def _unfinished(db: sqlite3.Connection, source: SourceName, stream: StreamName) 
         high_water=RecordId(row["high_water"]),
         report=REPORT.unpack(row["report"]),
         tallies=TALLIES.unpack(row["tallies"]),
+        gone=tuple(_ids(row["gone"] or b"")),
     )
 
 
@@ -249,10 +251,12 @@ def _see(db: sqlite3.Connection, state: PassState, ids: Collection[RecordId]) ->
 def _seen(db: sqlite3.Connection, state: PassState) -> RecordIds:
     seen = RecordIds()
     for row in db.execute(_SEEN, (state.id,)):
-        ids = array("q")
-        ids.frombytes(row["record_ids"])
-        seen.add(ids)
+        seen.add(_ids(row["record_ids"]))
     return seen
+
+
+def _ids(packed: bytes) -> list[RecordId]:
+    return [RecordId(number) for number in memoryview(packed).cast("q")]
 
 
 def _progress(
@@ -262,9 +266,11 @@ def _progress(
     tallies: Mapping[str, int],
     cursor: bytes | None,
     message: Mapping[str, MessageMark] | None,
-    applying: bool,
+    gone: Sequence[RecordId] | None,
 ) -> None:
-    db.execute(_PROGRESS, (REPORT.pack(report), TALLIES.pack(tallies), applying, state.id))
+    db.execute(_PROGRESS, (REPORT.pack(report), TALLIES.pack(tallies), state.id))
+    if gone is not None:
+        db.execute(_JUDGED, (array("q", gone).tobytes(), state.id))
     stream = (state.source, state.stream)
     db.execute(_ADD_STREAM, stream)
     if cursor is not None:

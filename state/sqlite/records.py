@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from itertools import chain
 
 from state.sqlite import aside
 from state.sqlite.changes import append
@@ -17,10 +18,8 @@ from syncengine.domain.frame import FrameIndex, KnownFrame
 from syncengine.domain.ids import Format, Isbn, PassId, RecordId, RecordReference, SourceName, StreamName, TitleKey
 from syncengine.ports import AsideKind, KnownRecord, PassState, RecordStatus, RecordWrite, SetAside
 
-_INDEX = """
-SELECT CAST(reference AS BLOB), id, frame_length, fingerprint, repeated FROM records
-WHERE source = ? AND status = 'live' AND fingerprint IS NOT NULL
-"""
+_INDEX = "SELECT frame FROM records NOT INDEXED WHERE source = ? AND status = 'live' ORDER BY id"
+_INDEX_ROWS = 10_000
 _LIVE_COUNT = "SELECT count(*) FROM records WHERE source = ? AND status = 'live'"
 _KNOWN = """
 SELECT records.*, essence, product, body FROM records
@@ -32,18 +31,18 @@ SELECT records.*, essence, product, body FROM records
 JOIN contexts ON contexts.id = context_id JOIN record_facts ON record_id = records.id
 WHERE records.id IN (SELECT value FROM json_each(?)) ORDER BY records.id
 """
-_NOT_SEEN = """
-SELECT id FROM records
-WHERE source = ? AND stream = ? AND status = 'live' AND id <= ? AND applied_pass < ? ORDER BY id
+_GONE = """
+SELECT id FROM records WHERE id IN (SELECT value FROM json_each(?))
+    AND source = ? AND stream = ? AND status = 'live' AND id <= ? AND applied_pass < ? ORDER BY id
 """
 _IDS = "SELECT reference, id FROM records WHERE source = ? AND reference IN (SELECT value FROM json_each(?))"
 _LAST_ID = "SELECT coalesce(max(id), 0) FROM records"
 _WRITE = """
-INSERT INTO records (id, source, reference, stream, status, fingerprint, frame_length, context_id, repeated, isbn, format,
+INSERT INTO records (id, source, reference, stream, status, fingerprint, frame, context_id, repeated, isbn, format,
     applied_pass, applied_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET stream = excluded.stream, status = excluded.status, fingerprint = excluded.fingerprint,
-    frame_length = excluded.frame_length, context_id = excluded.context_id, repeated = excluded.repeated,
+    frame = excluded.frame, context_id = excluded.context_id, repeated = excluded.repeated,
     isbn = excluded.isbn, format = excluded.format, applied_pass = excluded.applied_pass, applied_at = excluded.applied_at
 """
 _WRITE_FACTS = """
@@ -77,8 +76,8 @@ class SqliteRecords:
     async def by_id(self, ids: Collection[RecordId]) -> Sequence[KnownRecord]:
         return await self._section.read(_by_id, ids)
 
-    async def not_seen(self, state: PassState, seen: Collection[RecordId]) -> Sequence[RecordId]:
-        return await self._section.read(_not_seen, state, seen)
+    async def gone(self, state: PassState, unseen: Collection[RecordId]) -> Sequence[RecordId]:
+        return await self._section.read(_gone, state, unseen) if unseen else ()
 
     async def write(self, state: PassState, writes: Sequence[RecordWrite], at: datetime) -> None:
         if writes:
@@ -130,12 +129,10 @@ def _index(db: sqlite3.Connection, source: SourceName) -> FrameIndex:
     rows = db.cursor()
     rows.row_factory = None
     rows.execute(_INDEX, (source,))
-    return FrameIndex(
-        frames={
-            reference: KnownFrame(record_id, length, fingerprint, bool(repeated))
-            for reference, record_id, length, fingerprint, repeated in rows
-        }
-    )
+    entries = bytearray()
+    while some := rows.fetchmany(_INDEX_ROWS):
+        entries += b"".join(chain.from_iterable(some))
+    return FrameIndex(bytes(entries))
 
 
 def _live_count(db: sqlite3.Connection, source: SourceName) -> int:
@@ -171,9 +168,9 @@ def _record(row: sqlite3.Row) -> KnownRecord:
     )
 
 
-def _not_seen(db: sqlite3.Connection, state: PassState, seen: Collection[RecordId]) -> list[RecordId]:
-    rows = db.execute(_NOT_SEEN, (state.source, state.stream, state.high_water, state.id))
-    return [RecordId(row["id"]) for row in rows if row["id"] not in seen]
+def _gone(db: sqlite3.Connection, state: PassState, unseen: Collection[RecordId]) -> list[RecordId]:
+    rows = db.execute(_GONE, (listed(unseen), state.source, state.stream, state.high_water, state.id))
+    return [RecordId(row["id"]) for row in rows]
 
 
 def _references(
@@ -201,7 +198,7 @@ def _write(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrit
                 state.stream,
                 write.status.value,
                 write.fingerprint if write.status is RecordStatus.LIVE else None,
-                write.frame_length,
+                _frame(write, ids[write.reference]),
                 contexts[write.context],
                 write.repeated,
                 *((None, None) if write.key is None else (write.key.isbn, write.key.format)),
@@ -216,6 +213,23 @@ def _write(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrit
         [(ids[write.reference], PRODUCT.pack(write.product), compress(write.body)) for write in writes],
     )
     _tell(db, writes)
+
+
+def _frame(write: RecordWrite, record_id: RecordId) -> bytes | None:
+    """The record's entry in the index of frames."""
+    if write.status is not RecordStatus.LIVE:
+        return None
+    known = KnownFrame(
+        record_id, write.frame_length, write.fingerprint, write.body.count(b"\n"), repeated=write.repeated
+    )
+    return known.entry(write.reference)
+
+
+def frame_of(reference: str, record_id: int, fingerprint: bytes | None, repeated: int, body: bytes) -> bytes:
+    """The same for a record of schema 2; where its fingerprint is known, its body is its frame."""
+    frame = expand(body)
+    known = KnownFrame(RecordId(record_id), len(frame), fingerprint, frame.count(b"\n"), repeated=bool(repeated))
+    return known.entry(RecordReference(reference))
 
 
 def _ids_for(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncengine.domain.ids import RecordId, SourceName, StreamName
+from syncengine.domain.ids import RecordReference, SourceName, StreamName
 from syncengine.domain.passes import RecordOutcome
 from syncengine.domain.title import Remembered
 from syncengine.ports import Clock, PassState, RecordStatus, RecordWrite, Rules, Transaction
@@ -30,8 +30,6 @@ class Applier:
         for verdict in verdicts:
             if verdict.outcome is RecordOutcome.QUARANTINED and (reference := verdict.frame.reference):
                 work.quarantined.add(reference)
-                if verdict.record_id is not None:
-                    work.quarantined_records[verdict.record_id] = reference
 
     async def stage(
         self, tx: Transaction, verdicts: Sequence[Verdict], writes: Sequence[RecordWrite], work: Work
@@ -52,12 +50,12 @@ class Applier:
                 await tx.passes.unstage(crawl, [reference for reference in told if reference])
 
     async def clear_quarantine(
-        self, tx: Transaction, verdicts: Sequence[Verdict], unchanged: Sequence[RecordId], work: Work
+        self, tx: Transaction, verdicts: Sequence[Verdict], unchanged: Sequence[range], work: Work
     ) -> None:
         """A frame that could be read and says all of its record clears an older quarantine of its reference."""
         if not work.quarantined:
             return
-        cleared = {work.quarantined_records[number] for number in unchanged if number in work.quarantined_records}
+        cleared = {reference for reference in work.quarantined if _stands_in(reference, unchanged, work)}
         for verdict in verdicts:
             reference = verdict.frame.reference
             if verdict.outcome is RecordOutcome.QUARANTINED and reference:
@@ -87,3 +85,8 @@ class Applier:
         # The updates that waited for these records went into them, or were older.
         live = [write.reference for write in writes if write.status is RecordStatus.LIVE]
         await tx.records.release_held(self._name, live)
+
+
+def _stands_in(reference: RecordReference, unchanged: Sequence[range], work: Work) -> bool:
+    at = work.index.find(reference.encode("utf-8", "replace"))
+    return any(at in run for run in unchanged)

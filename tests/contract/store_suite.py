@@ -29,7 +29,7 @@ from syncengine.domain.delivery import (
     Request,
     Verdict,
 )
-from syncengine.domain.frame import Context, KnownFrame, MessageHeader, TagStyle
+from syncengine.domain.frame import Context, MessageHeader, TagStyle
 from syncengine.domain.ids import (
     CustomerId,
     EntryId,
@@ -494,31 +494,34 @@ class StoreSuite:
             known = await tx.records.known(ENQ, [RecordReference("r1")])
         assert b"new" == known[RecordReference("r1")].body
 
-    async def test_the_index_holds_live_records_that_may_be_predicted(self, store: Store):
+    async def test_the_index_holds_live_records_and_predicts_those_that_may_be(self, store: Store):
         await apply(
             store,
             record_write("ré1", repeated=True),
             record_write("r2", number=2, fingerprint=None),
             record_write("r3", number=3, status=RecordStatus.REMOVED),
             record_write("r4", number=4, status=RecordStatus.VANISHED),
+            record_write("r5", number=5, body=b"<Product>\n\n</Product>"),
         )
         await apply(store, record_write("x1"), source=OTHER)
-        [record_id] = await ids_of(store, "ré1")
+        first, second, third = await ids_of(store, "ré1", "r2", "r5")
 
         async with store.transaction(Urgency.INTAKE) as tx:
             index = await tx.records.index(ENQ)
             live = await tx.records.live_count(ENQ)
             removed = await tx.records.known(ENQ, [RecordReference("r3")])
 
-        expected = KnownFrame(record_id, 1001, record_write("ré1").fingerprint or b"", repeated=True)
-        assert {"ré1".encode(): expected} == dict(index.frames)
-        assert expected == index.get("ré1".encode())
-        assert index.get(b"r2") is None
-        assert 2 == live
+        assert [first, second, third] == list(index.ids)
+        assert [0, 1, 2] == [index.find(reference.encode()) for reference in ("ré1", "r2", "r5")]
+        assert {-1} == {index.find(reference) for reference in (b"r3", b"r4", b"x1", b"")}
+        assert [0, 0, 1005] == list(index.lengths)
+        assert [True, False, False] == [index.is_repeated(at) for at in range(3)]
+        assert (record_write("r5").fingerprint, 2) == (index.fingerprint(2), index.line_counts[2])
+        assert 3 == live
         record = removed[RecordReference("r3")]
         assert (RecordStatus.REMOVED, None, product("r3")) == (record.status, record.fingerprint, record.product)
 
-    async def test_not_seen_names_what_vanished(self, store: Store):
+    async def test_gone_is_what_vanished_of_the_unseen(self, store: Store):
         """Live when the pass began, of its stream, not seen and not written since."""
         await apply(
             store,
@@ -540,8 +543,10 @@ class StoreSuite:
         seen, gone = await ids_of(store, "seen", "gone")
 
         async with store.transaction(Urgency.INTAKE) as tx:
-            assert [gone] == list(await tx.records.not_seen(state, {seen}))
-            assert [seen, gone] == list(await tx.records.not_seen(state, ()))
+            every = [RecordId(number) for number in (await tx.records.index(ENQ)).ids]
+            assert [gone] == list(await tx.records.gone(state, [number for number in every if number != seen]))
+            assert [seen, gone] == list(await tx.records.gone(state, every))
+            assert [] == list(await tx.records.gone(state, []))
 
     async def test_writing_records_tells_the_change_log_and_marks_titles_due(self, store: Store):
         moved = record_write("r1", number=2, previous_key=key(1))
@@ -569,7 +574,7 @@ class StoreSuite:
 
         async with store.transaction(Urgency.INTAKE) as tx:
             assert 1500 == await tx.records.live_count(ENQ)
-            assert 1500 == len((await tx.records.index(ENQ)).frames)
+            assert 1500 == len(await tx.records.index(ENQ))
             assert 1500 == len(await tx.records.known(ENQ, [write.reference for write in writes]))
 
     async def test_records_are_kept_with_the_essence_of_their_context(self, store: Store):
@@ -856,11 +861,11 @@ class StoreSuite:
             assert await tx.passes.unfinished(ENQ, STOCK) is None
             stream = await tx.passes.stream(ENQ, ONIX)
             assert StreamState(cursor=b"\x00page 2", last_message={"sender": MessageMark(number="7")}) == stream
-            await tx.passes.progress(state, state.report, {}, applying=True)
+            await tx.passes.progress(state, state.report, {}, gone=[RecordId(7), RecordId(1 << 40)])
             await tx.passes.progress(state, state.report, {})
             found = await tx.passes.unfinished(ENQ, ONIX)
             assert found is not None
-            assert found.applying
+            assert (True, [7, 1 << 40]) == (found.applying, list(found.gone))
             assert b"\x00page 2" == (await tx.passes.stream(ENQ, ONIX)).cursor
 
     async def test_newer_messages_of_one_sender_leave_the_others(self, store: Store):

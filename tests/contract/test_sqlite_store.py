@@ -438,7 +438,8 @@ async def test_migrations_are_recorded(store: SqliteStore, path: Path):
     with closing(sqlite3.connect(path)) as db:
         recorded = db.execute("SELECT * FROM migrations ORDER BY version").fetchall()
     applied_at = int(NOW.timestamp() * 1_000_000)
-    assert [(1, "0001_begin.sql", applied_at), (2, "0002_contexts_and_set_aside.sql", applied_at)] == recorded
+    names = ["0001_begin.sql", "0002_contexts_and_set_aside.sql", "0003_frames.sql"]
+    assert [(number, name, applied_at) for number, name in enumerate(names, start=1)] == recorded
 
 
 async def test_a_second_process_is_told_who_owns_the_store(store: SqliteStore, path: Path):
@@ -492,7 +493,7 @@ async def test_a_store_of_a_newer_build_is_refused_untouched(path: Path):
         db.commit()
     before = path.read_bytes()
 
-    with pytest.raises(StoreFailed, match="has schema 99, this build knows 2") as failure:
+    with pytest.raises(StoreFailed, match="has schema 99, this build knows 3") as failure:
         await open_store(path, clock=JumpClock())
 
     assert "newer build" in failure.value.hint
@@ -764,7 +765,7 @@ HOT_QUERIES = {
     "passed instants": titles._PASSED,
     "records of a title": titles._PRODUCTS,
     "records by reference": records._KNOWN,
-    "records not seen": records._NOT_SEEN,
+    "records that are gone": records._GONE,
     "live records": records._LIVE_COUNT,
     "records of titles": records._REFERENCES,
     "context": contexts._NUMBER,

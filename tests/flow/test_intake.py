@@ -9,7 +9,7 @@ import pytest
 from adapters.distributors.demarque.rules import DeMarqueRules
 from state.sqlite import open_store
 from syncengine.domain.change import ChangeKind
-from syncengine.domain.ids import Format, Isbn, TitleKey
+from syncengine.domain.ids import Format, Isbn, RecordId, TitleKey
 from syncengine.domain.passes import PassMode, RecordOutcome
 from syncengine.errors import FeedTorn, GuardStopped, InputUnreadable, NotOnix, SourceUnreachable
 from syncengine.ports import Account, Conventions, Distributor, Urgency
@@ -53,7 +53,7 @@ class Shop:
     async def live(self) -> set[str]:
         async with self.store.transaction(Urgency.COMMAND) as tx:
             index = await tx.records.index(SOURCE)
-            return {reference.decode() for reference in index.frames}
+            return {record.reference for record in await tx.records.by_id([RecordId(number) for number in index.ids])}
 
     async def title(self, number: int) -> str:
         """The title of a product as it is known."""
