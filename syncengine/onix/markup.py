@@ -34,7 +34,7 @@ _OPENER: Final = re.compile(rb"<!--|<!\[CDATA\[|<!DOCTYPE(?=[ \t\r\n\[>])|<!|<\?
 _OPENER_REACH: Final = 10
 _LONG_OPENERS: Final = (b"<!--", b"<![CDATA[", b"<!DOCTYPE")
 _NOTHING: Final = re.compile(rb"(?!)")
-_GRAFT: Final = 1 << 16
+_GRAFT: Final = 1 << 14
 """How many bytes of a chunk are put behind the rest of the last one at first."""
 _VISIBLE: Final = re.compile(rb"[^ \t\r\n]")
 

@@ -31,6 +31,9 @@ _FIRST_REFERENCE: Final = re.compile(
 )
 """The same anywhere in a record, with what may not be searched for it."""
 
+_RUN: Final = 64
+"""How many records are predicted in one go."""
+
 _NOT_WHOLE: Final = re.compile(
     rb"<" + _PREFIX + rb"(?:NotificationType|a002)" + ATTRIBUTES + rb">[^<0-9]*+(?:04|08|09|88|89)[^<0-9]*+</"
 )
@@ -135,22 +138,24 @@ class Recogniser:
 
         No reference is read: the fingerprint of the whole frame covers it.
         """
-        at = first = self._expected
-        repeated_at = self._known.find(1, first)
+        repeated_at = self._known.find(1, self._expected)
         stop = len(self._known) if repeated_at < 0 else repeated_at
-        if at >= stop:
-            return
-        index, seed, size, buffer = self._index, self._seed, len(view), window.buffer
-        entries, lengths, line_counts, width = index.entries, index.lengths, index.line_counts, index.ENTRY_BYTES
+        while self._expected < stop and self._follow_some(window, view, min(stop, self._expected + _RUN)):
+            pass
+
+    def _follow_some(self, window: Window, view: memoryview, stop: int) -> bool:
+        """The next records of the index up to a position; whether they were all there."""
+        index, seed, size, buffer, first = self._index, self._seed, len(view), window.buffer, self._expected
+        entries, width = index.entries, index.ENTRY_BYTES
         begins_at = start = window.position + len(_blanks(buffer, window.position))
-        gap, gap_lines, lines, end = b"", 0, 0, 0
-        while at < stop:
-            frame_end = start + lengths[at]
-            entry = at * width
+        at, entry, end, gap, gap_lines, blank_lines = first, first * width, 0, b"", 0, 0
+        for length in index.lengths[first:stop].tolist():
+            frame_end = start + length
             if frame_end > size or fingerprint(view[start:frame_end], seed) != entries[entry : entry + 16]:
                 break
-            lines += gap_lines + line_counts[at]
             at += 1
+            entry += width
+            blank_lines += gap_lines
             end = frame_end
             if not gap or not buffer.startswith(gap, end):
                 gap = _blanks(buffer, end)
@@ -158,7 +163,8 @@ class Recogniser:
             start = end + len(gap)
         if at > first:
             window.line(begins_at)
-            self._pass(window, first, at, end, lines)
+            self._pass(window, first, at, end, sum(index.line_counts[first:at]) + blank_lines)
+        return at == stop
 
     def _pass(self, window: Window, first: int, stop: int, end: int, line_count: int) -> None:
         """The window's position goes behind known records, whose lines need not be counted again."""
