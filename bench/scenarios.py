@@ -10,7 +10,7 @@ import xxhash
 from lxml import etree
 
 from syncengine.domain.frame import FrameIndex, KnownFrame
-from syncengine.domain.ids import RecordId, RecordReference
+from syncengine.domain.ids import RecordReference
 from syncengine.onix.framing import FramedBatch, Framer
 from syncengine.onix.parsing import parse
 
@@ -120,7 +120,7 @@ def index_of(path: Path) -> FrameIndex:
     for batch in _batches(path, Framer(seed=SEED, index=FrameIndex())):
         for frame in batch.frames:
             lines = frame.body.count(b"\n")
-            known = KnownFrame(RecordId(len(frames)), len(frame.body), frame.fingerprint, lines)
+            known = KnownFrame(len(frame.body), frame.fingerprint, lines)
             frames[RecordReference(frame.reference or "")] = known
     return FrameIndex.of(frames)
 

@@ -218,6 +218,11 @@ class Rules(Protocol):
         """Decide by the contract's tables; total: every input gives an offer."""
         ...
 
+    @property
+    def remembers(self) -> bool:
+        """Whether the past of a title decides anything; where it does not, `remember` need not be asked."""
+        ...
+
     def remember(self, remembered: Remembered, old: Product | None, new: Product | None) -> Remembered:
         """What must be kept of a title's past when `old` gives way to `new` (none = not yet, or no longer, there)."""
         ...
@@ -475,6 +480,12 @@ class Records(Protocol):
         """Those of the references that the store has, whatever their status."""
         ...
 
+    async def products(
+        self, source: SourceName, references: Collection[RecordReference]
+    ) -> Mapping[RecordReference, Product]:
+        """What the live records among these references say."""
+        ...
+
     async def by_id(self, ids: Collection[RecordId]) -> Sequence[KnownRecord]: ...
 
     async def gone(self, state: PassState, unseen: Collection[RecordId]) -> Sequence[RecordId]:
@@ -482,7 +493,10 @@ class Records(Protocol):
         ...
 
     async def write(self, state: PassState, writes: Sequence[RecordWrite], at: datetime) -> None:
-        """Apply: records, the index by title, the change log, due marks of the new and the previous title."""
+        """Apply: records, the index by title, the change log, due marks of the new and the previous title.
+
+        The updates held for records that are live now are let go: they went into them, or were older.
+        """
         ...
 
     async def references(
@@ -521,10 +535,6 @@ class Records(Protocol):
 
     async def quarantined_references(self, source: SourceName) -> Mapping[RecordReference, RecordId | None]:
         """The references that have a quarantined frame, with their records where there are any."""
-        ...
-
-    async def release_held(self, source: SourceName, references: Collection[RecordReference]) -> None:
-        """What these references' updates waited for has come: forget them."""
         ...
 
     async def forget_tests(self, source: SourceName, before: datetime) -> None:
@@ -574,6 +584,10 @@ class Passes(Protocol):
         ...
 
     async def unstage(self, state: PassState, references: Collection[RecordReference]) -> None: ...
+
+    async def apply_staged(self, state: PassState, limit: int, at: datetime) -> int:
+        """Apply the next staged writes, in order and as `Records.write` does; they are staged no more. Returns how many it were."""
+        ...
 
     async def see(self, state: PassState, ids: Collection[RecordId]) -> None:
         """Note records as present, in the commit of the page that had them."""

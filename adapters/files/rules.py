@@ -159,6 +159,10 @@ class OnixRules:
             rules=decision.rules,
         )
 
+    @property
+    def remembers(self) -> bool:
+        return False
+
     def remember(self, remembered: Remembered, old: Product | None, new: Product | None) -> Remembered:  # noqa: ARG002 - plain ONIX takes every record as it is
         """The standard gives the past no meaning."""
         return remembered

@@ -1,7 +1,7 @@
 -- What the index of frames is made of stands in one column of each live record, packed as FrameIndex wants it.
 ALTER TABLE records ADD COLUMN frame BLOB;
 UPDATE records SET frame = frame_of(
-    reference, id, fingerprint, repeated, (SELECT body FROM record_facts WHERE record_id = records.id)
+    reference, fingerprint, repeated, (SELECT body FROM record_facts WHERE record_id = records.id)
 ) WHERE status = 'live';
 ALTER TABLE records DROP COLUMN frame_length;
 

@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
-from itertools import chain
 
 from state.sqlite import aside
-from state.sqlite.changes import append
+from state.sqlite.changes import append, line_of
 from state.sqlite.codec import PRODUCT, compress, expand, from_micros, to_micros
 from state.sqlite.contexts import context_of, numbers_of
+from state.sqlite.frames import frame_entry
 from state.sqlite.sql import Runs, listed
 from state.sqlite.titles import mark_due, name_titles
-from syncengine.domain.frame import FrameIndex, KnownFrame
+from syncengine.domain.frame import FrameIndex
 from syncengine.domain.ids import Format, Isbn, PassId, RecordId, RecordReference, SourceName, StreamName, TitleKey
+from syncengine.domain.product import Product
 from syncengine.ports import AsideKind, KnownRecord, PassState, RecordStatus, RecordWrite, SetAside
 
-_INDEX = "SELECT frame FROM records NOT INDEXED WHERE source = ? AND status = 'live' ORDER BY id"
+_INDEX = "SELECT id, frame FROM records NOT INDEXED WHERE source = ? AND status = 'live' ORDER BY id"
 _INDEX_ROWS = 10_000
 _LIVE_COUNT = "SELECT count(*) FROM records WHERE source = ? AND status = 'live'"
 _KNOWN = """
 SELECT records.*, essence, product, body FROM records
 JOIN contexts ON contexts.id = context_id JOIN record_facts ON record_id = records.id
 WHERE source = ? AND reference IN (SELECT value FROM json_each(?))
+"""
+_PRODUCTS = """
+SELECT reference, product FROM records JOIN record_facts ON record_id = id
+WHERE source = ? AND reference IN (SELECT value FROM json_each(?)) AND status = 'live'
 """
 _BY_ID = """
 SELECT records.*, essence, product, body FROM records
@@ -73,6 +78,11 @@ class SqliteRecords:
     ) -> Mapping[RecordReference, KnownRecord]:
         return await self._section.read(_known, source, references)
 
+    async def products(
+        self, source: SourceName, references: Collection[RecordReference]
+    ) -> Mapping[RecordReference, Product]:
+        return await self._section.read(_products, source, references)
+
     async def by_id(self, ids: Collection[RecordId]) -> Sequence[KnownRecord]:
         return await self._section.read(_by_id, ids)
 
@@ -111,10 +121,6 @@ class SqliteRecords:
     async def quarantined_references(self, source: SourceName) -> Mapping[RecordReference, RecordId | None]:
         return await self._section.read(aside.quarantined_references, source)
 
-    async def release_held(self, source: SourceName, references: Collection[RecordReference]) -> None:
-        if references:
-            await self._section.write(aside.release_held, source, references)
-
     async def forget_tests(self, source: SourceName, before: datetime) -> None:
         await self._section.write(aside.forget_tests, source, before)
 
@@ -129,10 +135,12 @@ def _index(db: sqlite3.Connection, source: SourceName) -> FrameIndex:
     rows = db.cursor()
     rows.row_factory = None
     rows.execute(_INDEX, (source,))
-    entries = bytearray()
+    entries, ids = bytearray(), array("q")
     while some := rows.fetchmany(_INDEX_ROWS):
-        entries += b"".join(chain.from_iterable(some))
-    return FrameIndex(bytes(entries))
+        numbers, frames = zip(*some, strict=True)
+        entries += b"".join(frames)
+        ids.extend(numbers)
+    return FrameIndex(bytes(entries), ids)
 
 
 def _live_count(db: sqlite3.Connection, source: SourceName) -> int:
@@ -144,6 +152,13 @@ def _known(
 ) -> dict[RecordReference, KnownRecord]:
     records = [_record(row) for row in db.execute(_KNOWN, (source, listed(references)))]
     return {record.reference: record for record in records}
+
+
+def _products(
+    db: sqlite3.Connection, source: SourceName, references: Collection[RecordReference]
+) -> dict[RecordReference, Product]:
+    rows = db.execute(_PRODUCTS, (source, listed(references)))
+    return {RecordReference(row["reference"]): PRODUCT.unpack(row["product"]) for row in rows}
 
 
 def _by_id(db: sqlite3.Connection, ids: Collection[RecordId]) -> list[KnownRecord]:
@@ -198,7 +213,7 @@ def _write(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrit
                 state.stream,
                 write.status.value,
                 write.fingerprint if write.status is RecordStatus.LIVE else None,
-                _frame(write, ids[write.reference]),
+                frame_entry(write),
                 contexts[write.context],
                 write.repeated,
                 *((None, None) if write.key is None else (write.key.isbn, write.key.format)),
@@ -213,23 +228,8 @@ def _write(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrit
         [(ids[write.reference], PRODUCT.pack(write.product), compress(write.body)) for write in writes],
     )
     _tell(db, writes)
-
-
-def _frame(write: RecordWrite, record_id: RecordId) -> bytes | None:
-    """The record's entry in the index of frames."""
-    if write.status is not RecordStatus.LIVE:
-        return None
-    known = KnownFrame(
-        record_id, write.frame_length, write.fingerprint, write.body.count(b"\n"), repeated=write.repeated
-    )
-    return known.entry(write.reference)
-
-
-def frame_of(reference: str, record_id: int, fingerprint: bytes | None, repeated: int, body: bytes) -> bytes:
-    """The same for a record of schema 2; where its fingerprint is known, its body is its frame."""
-    frame = expand(body)
-    known = KnownFrame(RecordId(record_id), len(frame), fingerprint, frame.count(b"\n"), repeated=bool(repeated))
-    return known.entry(RecordReference(reference))
+    live = [write.reference for write in writes if write.status is RecordStatus.LIVE]
+    aside.release_held(db, state.source, live)
 
 
 def _ids_for(
@@ -249,13 +249,6 @@ def _tell(db: sqlite3.Connection, writes: Sequence[RecordWrite]) -> None:
     named = dict.fromkeys(write.key for write in writes if write.key is not None)
     previous = dict.fromkeys(write.previous_key for write in writes if write.previous_key is not None)
     name_titles(db, named)
-    append(
-        db,
-        [
-            replace(write.change, key=write.change.key or write.key or write.previous_key)
-            for write in writes
-            if write.change is not None
-        ],
-    )
+    append(db, [line for line in map(line_of, writes) if line is not None])
     if due := named | previous:
         mark_due(db, due)

@@ -34,7 +34,11 @@ _REMEMBER = """
 INSERT INTO titles (source, isbn, format, remembered) VALUES (?, ?, ?, ?)
 ON CONFLICT (source, isbn, format) DO UPDATE SET remembered = excluded.remembered
 """
-_REMEMBERED = "SELECT remembered FROM titles WHERE source = ? AND isbn = ? AND format = ? AND remembered IS NOT NULL"
+_REMEMBERED = """
+SELECT source, isbn, format, remembered FROM json_each(?) CROSS JOIN titles
+WHERE source = json_extract(value, '$[0]') AND isbn = json_extract(value, '$[1]') AND format = json_extract(value, '$[2]')
+    AND remembered IS NOT NULL
+"""
 
 _MARK = """
 INSERT INTO due_marks (source, isbn, format, sequence, position) VALUES (?, ?, ?, ?, 0)
@@ -178,12 +182,8 @@ def _remember(db: sqlite3.Connection, memories: Mapping[TitleKey, Remembered]) -
 
 
 def _remembered(db: sqlite3.Connection, keys: Collection[TitleKey]) -> dict[TitleKey, Remembered]:
-    found = {}
-    for key in keys:
-        row = db.execute(_REMEMBERED, columns_of(key)).fetchone()
-        if row is not None:
-            found[key] = REMEMBERED.unpack(row["remembered"])
-    return found
+    rows = db.execute(_REMEMBERED, (listed(map(columns_of, keys)),))
+    return {_key(row): REMEMBERED.unpack(row["remembered"]) for row in rows}
 
 
 def _mark_source_due(db: sqlite3.Connection, source: SourceName) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
 from xxhash import xxh3_64_intdigest
 
-from syncengine.domain.ids import RecordId, RecordReference
+from syncengine.domain.ids import RecordReference
 
 
 class TagStyle(StrEnum):
@@ -103,7 +103,6 @@ class KnownFrame:
     for a record that was put together of several. `repeated` tells that its reference stood more than once in its message.
     """
 
-    record_id: RecordId
     length: int
     fingerprint: bytes | None
     line_count: int = 0
@@ -113,11 +112,11 @@ class KnownFrame:
         """The same as an entry of a FrameIndex."""
         mark = reference_mark(reference.encode("utf-8", "replace"))
         if self.repeated or self.fingerprint is None or not 0 < self.length <= _LARGEST:
-            return _ENTRY.pack(_UNPREDICTABLE, mark, self.record_id, 0, int(self.repeated))
-        return _ENTRY.pack(self.fingerprint, mark, self.record_id, self.length, self.line_count)
+            return _ENTRY.pack(_UNPREDICTABLE, mark, 0, int(self.repeated))
+        return _ENTRY.pack(self.fingerprint, mark, self.length, self.line_count)
 
 
-_ENTRY = struct.Struct("=16sQqII")
+_ENTRY = struct.Struct("=16sQII")
 _UNPREDICTABLE = bytes(16)
 _LARGEST = (1 << 32) - 1
 
@@ -130,7 +129,7 @@ def reference_mark(reference: bytes) -> int:
 class FrameIndex:
     """The live records of one source by their last applied frames, as bytes: 40 a record, and 140 more once one is looked up.
 
-    Records have positions, in the order of their ids: that in which their feed first had them, and mostly still has. `entries`
+    Records have positions, in the order of their `ids`: that in which their feed first had them, and mostly still has. `entries`
     holds one after the other what KnownFrame.entry packs. One whose next frame is always to be read has length 0 and a
     fingerprint that no bytes have; its line count tells whether its reference was repeated.
     """
@@ -139,19 +138,19 @@ class FrameIndex:
 
     __slots__ = ("_marks", "_positions", "entries", "ids", "lengths", "line_counts")
 
-    def __init__(self, entries: bytes | bytearray = b"") -> None:
+    def __init__(self, entries: bytes = b"", ids: Sequence[int] = ()) -> None:
         view = memoryview(entries)
         self.entries = entries
-        self.ids: memoryview[int] = view.cast("q")[3 :: _ENTRY.size // 8]
-        self.lengths: memoryview[int] = view.cast("I")[8 :: _ENTRY.size // 4]
-        self.line_counts: memoryview[int] = view.cast("I")[9 :: _ENTRY.size // 4]
+        self.ids = ids
+        self.lengths: memoryview[int] = view.cast("I")[6 :: _ENTRY.size // 4]
+        self.line_counts: memoryview[int] = view.cast("I")[7 :: _ENTRY.size // 4]
         self._marks: memoryview[int] = view.cast("Q")[2 :: _ENTRY.size // 8]
         self._positions: dict[int, int] | None = None
 
     @classmethod
     def of(cls, frames: Mapping[RecordReference, KnownFrame]) -> FrameIndex:
-        """An index of these."""
-        return cls(b"".join(known.entry(reference) for reference, known in frames.items()))
+        """An index of these, numbered from 0."""
+        return cls(b"".join(known.entry(reference) for reference, known in frames.items()), range(len(frames)))
 
     def __len__(self) -> int:
         return len(self.ids)

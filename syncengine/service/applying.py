@@ -65,26 +65,30 @@ class Applier:
         await tx.records.clear_quarantine(self._name, cleared)
 
     async def apply(self, tx: Transaction, state: PassState, writes: Sequence[RecordWrite]) -> None:
-        """Write records, and what is to be remembered of the titles they belong or belonged to."""
-        if not writes:
+        """Write records, and what is to be remembered of the titles they belong to."""
+        await self._remember(tx, writes)
+        await tx.records.write(state, writes, self._clock.now())
+
+    async def apply_staged(self, tx: Transaction, state: PassState, limit: int) -> int:
+        """The same for the next writes that the pass has staged; returns how many there were."""
+        if self._rules.remembers:
+            await self._remember(tx, await tx.passes.staged(state, limit))
+        return await tx.passes.apply_staged(state, limit, self._clock.now())
+
+    async def _remember(self, tx: Transaction, writes: Sequence[RecordWrite]) -> None:
+        if not writes or not self._rules.remembers:
             return
-        known = await tx.records.known(self._name, [write.reference for write in writes])
-        keys = {key for write in writes for key in (write.key, write.previous_key) if key}
-        memories = dict(await tx.titles.remembered(keys))
-        before = dict(memories)
+        known = await tx.records.products(self._name, [write.reference for write in writes])
+        before = await tx.titles.remembered({write.key for write in writes if write.key})
+        memories = dict(before)
         for write in writes:
-            old = known.get(write.reference)
-            was = old.product if old and old.status is RecordStatus.LIVE else None
+            was = known.get(write.reference)
             new = write.product if write.status is RecordStatus.LIVE else None
             if write.key is not None and (was or new):
                 memories[write.key] = self._rules.remember(memories.get(write.key, Remembered()), was, new)
         await tx.titles.remember(
             {key: memory for key, memory in memories.items() if memory != before.get(key, Remembered())}
         )
-        await tx.records.write(state, writes, self._clock.now())
-        # The updates that waited for these records went into them, or were older.
-        live = [write.reference for write in writes if write.status is RecordStatus.LIVE]
-        await tx.records.release_held(self._name, live)
 
 
 def _stands_in(reference: RecordReference, unchanged: Sequence[range], work: Work) -> bool:

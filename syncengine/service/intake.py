@@ -512,12 +512,10 @@ class Intake:
         applied = 0
         while work.state.staged:
             async with self._store.transaction(Urgency.INTAKE) as tx:
-                writes = await tx.passes.staged(work.state, APPLY_RECORDS)
-                if not writes:
-                    break
-                await self._applier.apply(tx, work.state, writes)
-                await tx.passes.unstage(work.state, [write.reference for write in writes])
-            applied += len(writes)
+                count = await self._applier.apply_staged(tx, work.state, APPLY_RECORDS)
+            if not count:
+                break
+            applied += count
             self._progress.applying(self.name, applied=applied, total=work.report.records)
 
     async def _vanish(self, work: Work, ids: Sequence[RecordId]) -> None:

@@ -120,6 +120,11 @@ def record_write(reference: str = "r1", *, number: int = 1, **changed) -> Record
     return replace(given, **changed)
 
 
+def told(write: RecordWrite) -> RecordWrite:
+    """The write as a stage gives it back: its line for the change log names its title."""
+    return write if write.change is None else replace(write, change=replace(write.change, key=write.key))
+
+
 def order(
     name: str = "o1",
     *,
@@ -521,6 +526,15 @@ class StoreSuite:
         record = removed[RecordReference("r3")]
         assert (RecordStatus.REMOVED, None, product("r3")) == (record.status, record.fingerprint, record.product)
 
+    async def test_what_live_records_say_is_read_by_reference(self, store: Store):
+        gone = record_write("gone", status=RecordStatus.VANISHED)
+        await apply(store, record_write("r1"), record_write("ré2"), gone)
+        await apply(store, record_write("elsewhere"), source=OTHER)
+
+        async with store.transaction(Urgency.INTAKE) as tx:
+            wanted = [RecordReference(name) for name in ("ré2", "gone", "elsewhere", "nobody")]
+            assert {"ré2": product("ré2")} == await tx.records.products(ENQ, wanted)
+
     async def test_gone_is_what_vanished_of_the_unseen(self, store: Store):
         """Live when the pass began, of its stream, not seen and not written since."""
         await apply(
@@ -782,8 +796,11 @@ class StoreSuite:
             found = await tx.records.held(ENQ, wanted)
             assert {"r1": [held[0], held[2]], "é2": [held[1]]} == {name: bare(rows) for name, rows in found.items()}
             assert {} == await tx.records.held(ENQ, [])
-            await tx.records.release_held(ENQ, [RecordReference(name) for name in ("r1", "é2", "nobody")])
-            await tx.records.release_held(ENQ, [])
+            gone = record_write("r3", status=RecordStatus.REMOVED)
+            state = await open_pass(tx)
+            await tx.records.write(state, [record_write("r1"), record_write("nobody"), gone], NOW)
+            await tx.passes.stage(state, [record_write("é2"), record_write("r3", status=RecordStatus.VANISHED)])
+            assert 2 == await tx.passes.apply_staged(state, 10, NOW)
             assert {"r3"} == set(await tx.records.held(ENQ, [*wanted, RecordReference("r3")]))
             assert sorted(row.body for row in [held[3], *others]) == sorted(
                 row.body for row in await tx.records.aside()
@@ -914,10 +931,43 @@ class StoreSuite:
             state = await open_pass(tx)
             await tx.passes.stage(state, [first, second])
             await tx.passes.stage(state, [again, third])
-            assert [second, again, third] == list(await tx.passes.staged(state, 10))
-            assert [second, again] == list(await tx.passes.staged(state, 2))
+            assert [told(second), again, told(third)] == list(await tx.passes.staged(state, 10))
+            assert [told(second), again] == list(await tx.passes.staged(state, 2))
             await tx.passes.unstage(state, [second.reference, RecordReference("nobody")])
-            assert [again, third] == list(await tx.passes.staged(state, 10))
+            assert [again, told(third)] == list(await tx.passes.staged(state, 10))
+
+    async def test_staged_writes_are_applied_in_order_and_as_many_as_are_asked_for(self, store: Store):
+        """What comes of them is what comes of the same writes unstaged."""
+        await apply(store, record_write("known", number=1), record_write("left", number=2))
+        moved = record_write("known", number=3, previous_key=key(1), body=b"moved", repeated=True)
+        new = record_write("new", number=4, context=replace(CONTEXT, release="3.1"))
+        untold = record_write("untold", key=None, change=None)
+        removed = record_write("left", number=2, status=RecordStatus.REMOVED)
+        writes = [moved, new, untold, removed]
+        await drop_marks(store)
+        async with store.transaction(Urgency.INTAKE) as tx:
+            state, other = await open_pass(tx), await open_pass(tx, stream=STOCK)
+            since = [change.sequence for change in await tx.changes.since(0, 10)][-1]
+            await tx.passes.stage(state, writes)
+            await tx.passes.stage(other, [record_write("elsewhere")])
+            assert 3 == await tx.passes.apply_staged(state, 3, NOW)
+            assert [told(removed)] == list(await tx.passes.staged(state, 10))
+            assert RecordStatus.LIVE is (await tx.records.known(ENQ, [removed.reference]))[removed.reference].status
+            assert 1 == await tx.passes.apply_staged(state, 3, NOW)
+            assert 0 == await tx.passes.apply_staged(state, 3, NOW)
+            assert 1 == len(await tx.passes.staged(other, 10))
+        async with store.transaction(Urgency.INTAKE) as tx:
+            staged = await self._outcome(tx, writes, since)
+            await tx.records.write(state, writes, NOW)
+            assert staged == await self._outcome(tx, writes, since + 3)
+            assert {key(1), key(2), key(3), key(4)} == {mark.key for mark in await tx.titles.due(NOW, 10)}
+            assert [key(4)] == list(await tx.titles.find(key(4).isbn))
+
+    @staticmethod
+    async def _outcome(tx: Transaction, writes, since: int) -> tuple[object, ...]:
+        """Records with their ids, and the lines of the change log."""
+        lines = [replace(change, sequence=0) for change in await tx.changes.since(since, 3)]
+        return await tx.records.known(ENQ, [write.reference for write in writes]), lines
 
     async def test_of_a_context_that_was_staged_the_essence_comes_back(self, store: Store):
         header = MessageHeader(
@@ -928,7 +978,7 @@ class StoreSuite:
             state = await open_pass(tx)
             await tx.passes.stage(state, [written])
             [found] = await tx.passes.staged(state, 10)
-        assert replace(written, context=replace(CONTEXT, header=MessageHeader(default_currency="CAD"))) == found
+        assert replace(told(written), context=replace(CONTEXT, header=MessageHeader(default_currency="CAD"))) == found
 
     async def test_what_is_staged_is_found_by_reference(self, store: Store):
         first, second, later = (record_write(name, number=n) for n, name in enumerate(("ré1", "r2", "ré1")))
@@ -937,7 +987,7 @@ class StoreSuite:
             await tx.passes.stage(state, [first, second, later])
             await tx.passes.stage(other, [record_write("r3")])
             wanted = [RecordReference(name) for name in ("ré1", "r3", "nobody")]
-            assert {later.reference: later} == await tx.passes.staged_of(state, wanted)
+            assert {later.reference: told(later)} == await tx.passes.staged_of(state, wanted)
             assert {} == await tx.passes.staged_of(state, [])
             await tx.passes.unstage(state, [later.reference])
             assert {} == await tx.passes.staged_of(state, wanted)

@@ -303,6 +303,25 @@ async def test_a_pass_that_staged_anything_is_given_up_where_its_stream_stands(s
         assert [] == list(await tx.passes.seen(replace(state, id=PassId(2))))
 
 
+async def test_what_a_second_build_staged_is_read_again(tmp_path: Path):
+    """The cursor of a stream that was being applied is given back, and of neither stream a message counts as known."""
+    path = tmp_path / "second.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        migrate(db, shipped()[:2], to_micros(BEFORE))
+        for number, stream, applying in ((1, ONIX, True), (2, STOCK, False)):
+            add_pass(db, number, stream, applying=applying)
+            marks = packed({"sender": "20260302T1200"})
+            add(db, "streams", source=ENQ, stream=stream, cursor=b"page 2", last_message=marks)
+            add(db, "staged_writes", pass_id=number, reference="r1", body=staged_write("r1"))
+    store = await open_store(path, clock=JumpClock())
+    async with store.transaction(Urgency.INTAKE) as tx:
+        for stream, cursor in ((ONIX, None), (STOCK, b"page 2")):
+            assert await tx.passes.unfinished(ENQ, stream) is None
+            assert StreamState(cursor=cursor) == await tx.passes.stream(ENQ, stream)
+        assert [] == list(await tx.passes.staged(await open_pass(tx), 10))
+    await store.aclose()
+
+
 async def test_a_pass_that_staged_nothing_is_gone_on_with(store: SqliteStore):
     async with store.transaction(Urgency.INTAKE) as tx:
         found = await tx.passes.unfinished(ENQ, FILES)

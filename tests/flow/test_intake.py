@@ -546,15 +546,15 @@ async def test_every_count_adds_up(shop):
 
 def die_while_applying(monkeypatch, *, turn: int):
     """Let the process end where records are applied for the nth time; gives what undoes it."""
-    apply = Applier.apply
+    apply = Applier.apply_staged
     turns = 0
 
-    async def dies(self, tx, state, writes):
+    async def dies(self, tx, state, limit):
         nonlocal turns
         turns += 1
         if turns == turn:
             raise KeyboardInterrupt
-        await apply(self, tx, state, writes)
+        return await apply(self, tx, state, limit)
 
-    monkeypatch.setattr(Applier, "apply", dies)
-    return lambda: monkeypatch.setattr(Applier, "apply", apply)
+    monkeypatch.setattr(Applier, "apply_staged", dies)
+    return lambda: monkeypatch.setattr(Applier, "apply_staged", apply)

@@ -10,7 +10,6 @@ from itertools import pairwise
 from lxml import etree
 
 from syncengine.domain.frame import Context, Frame, FrameIndex, KnownFrame
-from syncengine.domain.ids import RecordId
 from syncengine.domain.passes import Noted
 from syncengine.errors import NotOnix
 from syncengine.onix.framing import FramedBatch, Framer
@@ -79,18 +78,12 @@ def pieces(content: bytes, size: int) -> list[bytes]:
 
 def index_of(frames: Iterable[Frame]) -> FrameIndex:
     """As a store would build it: by the text of the reference, each with its last frame."""
-    return FrameIndex.of(
-        {
-            frame.reference: described(frame, number)
-            for number, frame in enumerate(frames)
-            if frame.reference is not None
-        }
-    )
+    return FrameIndex.of({frame.reference: described(frame) for frame in frames if frame.reference is not None})
 
 
-def described(frame: Frame, number: int) -> KnownFrame:
+def described(frame: Frame) -> KnownFrame:
     lines = frame.body.count(b"\n")
-    return KnownFrame(RecordId(number), len(frame.body), frame.fingerprint, lines, repeated=frame.repeated)
+    return KnownFrame(len(frame.body), frame.fingerprint, lines, repeated=frame.repeated)
 
 
 def place_of(frame: Frame, index: FrameIndex) -> int:

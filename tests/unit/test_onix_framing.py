@@ -10,7 +10,7 @@ import pytest
 from lxml import etree
 
 from syncengine.domain.frame import Frame, FrameIndex, KnownFrame
-from syncengine.domain.ids import RecordId, RecordReference
+from syncengine.domain.ids import RecordReference
 from syncengine.domain.passes import WarningKind
 from syncengine.errors import NotOnix
 from syncengine.onix.fingerprint import fingerprint, seed_for
@@ -64,14 +64,12 @@ def read(message: str | bytes, index: FrameIndex | None = None, chunk_size: int 
 
 
 def index_of(frames: list[Frame]) -> FrameIndex:
-    return FrameIndex.of(
-        {RecordReference(frame.reference or ""): known_of(frame, number) for number, frame in enumerate(frames)}
-    )
+    return FrameIndex.of({RecordReference(frame.reference or ""): known_of(frame) for frame in frames})
 
 
-def known_of(frame: Frame, number: int) -> KnownFrame:
+def known_of(frame: Frame) -> KnownFrame:
     lines = frame.body.count(b"\n")
-    return KnownFrame(RecordId(number), len(frame.body), frame.fingerprint, lines, repeated=frame.repeated)
+    return KnownFrame(len(frame.body), frame.fingerprint, lines, repeated=frame.repeated)
 
 
 def record(reference: str, content: str = "<NotificationType>03</NotificationType>") -> str:

@@ -21,6 +21,7 @@ class ScriptedRules:
 
     offers: dict[Market, Offer]
     version: str = "1"
+    remembers: bool = False
     markets: tuple[Market, ...] = field(init=False)
 
     def __post_init__(self):
