@@ -640,6 +640,24 @@ class KnownOffer:
     starts_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueTitle:
+    """A due title with what it was last decided to be, by market."""
+
+    mark: DueMark
+    title: Title
+    offers: Mapping[str, KnownOffer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidedTitle:
+    """What a title was decided to be: its offers, none where all are as they were, and when they change by time alone."""
+
+    key: TitleKey
+    offers: Sequence[KnownOffer] | None
+    next_at: datetime | None
+
+
 class Titles(Protocol):
     """Titles, what is remembered of them, their due marks and timers."""
 
@@ -663,20 +681,32 @@ class Titles(Protocol):
         """Ask for a decision on every title of the source, and on every order that waits for one."""
         ...
 
+    async def mark_orders_due(self, source: SourceName) -> None:
+        """Ask for a decision on every order of the source that waits for one."""
+        ...
+
     async def due(self, at: datetime, limit: int) -> Sequence[DueMark]:
         """Marks, and titles whose next instant has passed (each then gets a mark)."""
         ...
 
-    async def advance(self, mark: DueMark, position: int | None) -> None:
-        """Move the mark to a position, or clear it (none) unless the title was marked anew since."""
+    async def unawaited(self, marks: Sequence[DueMark]) -> Sequence[DueTitle]:
+        """Those of the marks that stand for nothing but one named title: no live order has its ISBN. In the order of the marks."""
+        ...
+
+    async def advance(self, mark: DueMark, position: int) -> None:
+        """Move the mark to a position, unless the title was marked anew since."""
+        ...
+
+    async def clear(self, marks: Sequence[DueMark]) -> None:
+        """These are dealt with: forget them, but for titles that were marked anew since."""
         ...
 
     async def known_offers(self, key: TitleKey) -> Mapping[str, KnownOffer]:
         """By market."""
         ...
 
-    async def decide(self, key: TitleKey, offers: Sequence[KnownOffer], next_at: datetime | None) -> None:
-        """Keep the decided offers and the next instant at which they change by time alone."""
+    async def decide(self, decided: Sequence[DecidedTitle]) -> None:
+        """Keep the decided offers in place of all that were, and the next instants."""
         ...
 
     async def next_at(self) -> datetime | None:

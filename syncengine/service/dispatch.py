@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from anyio.lowlevel import checkpoint
+
 from syncengine.delivery.retry import Action, Decision
 from syncengine.domain.delivery import Entry, EntryState, Gate, GateState, Operation, OperationKind, Verdict
 from syncengine.domain.ids import EntryId, Format, Isbn, SourceName, TitleKey
@@ -13,14 +15,16 @@ from syncengine.domain.offer import HeldOrders, Offer, OfferState, RuleApplied
 from syncengine.domain.order import LIVE_STATES, Order, OrderEvent, OrderState, Reason
 from syncengine.domain.territory import Market
 from syncengine.domain.title import Title
-from syncengine.ports import Clock, Distributor, DueMark, NewEntry, Store, Transaction, Urgency
+from syncengine.ports import Clock, Distributor, DueMark, DueTitle, NewEntry, Store, Transaction, Urgency
 from syncengine.trade.conclusion import OrderConclusion, conclude_gate, conclude_order, park_order, refused
 from syncengine.trade.due import decide_title
 from syncengine.trade.planner import Circumstances, decide, gate_id, probe_due
 
-TITLES_A_CHUNK = 50
+TITLES_A_CHUNK = 200
 ORDERS_A_CHUNK = 500
 """What one commit of trade deals with at most, so that a release with a million orders stays bounded."""
+_BREATH = 8
+"""Titles decided between two chances for other work: some milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +68,16 @@ class Dispatch:
         now = self._clock.now()
         async with self._store.transaction(Urgency.TRADE) as tx:
             marks = await tx.titles.due(now, TITLES_A_CHUNK)
+            unawaited = {
+                due.mark: due for due in await tx.titles.unawaited(marks) if due.mark.key.source in self._distributors
+            }
             budget = ORDERS_A_CHUNK
             for mark in marks:
-                budget -= await self._decide(tx, mark, now, budget)
+                if mark not in unawaited:
+                    budget -= await self._decide(tx, mark, now, budget)
                 if budget <= 0:
                     break
+            await self._decide_unawaited(tx, list(unawaited.values()), now)
         return len(marks)
 
     async def offers(
@@ -84,13 +93,25 @@ class Dispatch:
 
     # --- due titles ---------------------------------------------------------------------------------------------------------
 
+    async def _decide_unawaited(self, tx: Transaction, titles: Sequence[DueTitle], at: datetime) -> None:
+        """Titles that no order waits for: after a first load that is all of them."""
+        decisions = []
+        for number, due in enumerate(titles):
+            if number % _BREATH == 0:
+                await checkpoint()
+            rules = self._distributors[due.mark.key.source].rules
+            decisions.append(decide_title(due.title, rules, due.offers, at))
+        await tx.changes.append([change for decision in decisions for change in decision.changes])
+        await tx.titles.decide([decision.kept for decision in decisions])
+        await tx.titles.clear([due.mark for due in titles])
+
     async def _decide(self, tx: Transaction, mark: DueMark, at: datetime, budget: int) -> int:
         """One title and up to `budget` of its orders; returns how many orders were dealt with."""
         distributor = self._distributors.get(mark.key.source)
         if distributor is None:
             # Whoever brings the source back has every title of it decided anew.
             await tx.controls.set_setting(f"rules:{mark.key.source}", "")
-            await tx.titles.advance(mark, None)
+            await tx.titles.clear([mark])
             return 0
         due = await self._open(tx, mark, distributor, at)
         orders = await tx.orders.of_title(mark.key, LIVE_STATES, after=mark.position, limit=budget)
@@ -102,7 +123,10 @@ class Dispatch:
         await tx.orders.save(due.steps)
         await tx.outbox.save_gates(due.new_gates)
         await tx.outbox.put(due.entries, at)
-        await tx.titles.advance(mark, orders[-1][0] if len(orders) == budget else None)
+        if len(orders) == budget:
+            await tx.titles.advance(mark, orders[-1][0])
+        else:
+            await tx.titles.clear([mark])
         return len(orders)
 
     async def _open(self, tx: Transaction, mark: DueMark, distributor: Distributor, at: datetime) -> _Title:
@@ -112,7 +136,7 @@ class Dispatch:
         decision = decide_title(title, distributor.rules, await tx.titles.known_offers(key), at)
         if mark.position == 0 and key.format and every:
             await tx.changes.append(decision.changes)
-            await tx.titles.decide(key, decision.known, decision.next_at)
+            await tx.titles.decide([decision.kept])
         gates: dict[str, Gate] = {}
         for one in {key, *(title.key for title in every)}:
             gates.update(await tx.outbox.gates(one))

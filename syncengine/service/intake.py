@@ -492,7 +492,7 @@ class Intake:
             await tx.records.forget_tests(self.name, work.report.started_at)
             await tx.passes.finish(work.state, work.report, cursor=cursor, at=self._clock.now())
             if is_first:
-                await tx.titles.mark_source_due(self.name)
+                await tx.titles.mark_orders_due(self.name)
 
     async def _gone(self, work: Work) -> Sequence[RecordId]:
         """The records that a complete pass of a snapshot lacks."""

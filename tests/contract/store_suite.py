@@ -51,7 +51,9 @@ from syncengine.domain.title import Remembered, Title
 from syncengine.errors import StoreFailed, UsageInvalid
 from syncengine.ports import (
     AsideKind,
+    DecidedTitle,
     DueMark,
+    DueTitle,
     KnownOffer,
     LoggedReceipt,
     NewEntry,
@@ -118,6 +120,11 @@ def record_write(reference: str = "r1", *, number: int = 1, **changed) -> Record
         change=Change(at=NOW, source=ENQ, kind=ChangeKind.ADDED, reference=RecordReference(reference)),
     )
     return replace(given, **changed)
+
+
+def decided(of: TitleKey, next_at: datetime | None, *offers: KnownOffer) -> DecidedTitle:
+    """A title that is due again at an instant, with these offers alone."""
+    return DecidedTitle(key=of, offers=offers, next_at=next_at)
 
 
 def told(write: RecordWrite) -> RecordWrite:
@@ -222,7 +229,7 @@ async def drop_marks(store: Store) -> None:
     """Leave no title due."""
     async with store.transaction(Urgency.TRADE) as tx:
         for mark in await tx.titles.due(NOW, 1000):
-            await tx.titles.advance(mark, None)
+            await tx.titles.clear([mark])
 
 
 async def put(store: Store, *entries: NewEntry) -> None:
@@ -1094,7 +1101,7 @@ class StoreSuite:
 
     async def test_a_title_that_no_record_ever_named_is_not_there(self, store: Store):
         async with store.transaction(Urgency.TRADE) as tx:
-            await tx.titles.decide(key(), [], NOW)
+            await tx.titles.decide([decided(key(), NOW)])
             await tx.titles.mark_due([key()])
             assert [] == list(await tx.titles.read(key()))
             assert [] == list(await tx.titles.read(key(1, OPEN_FORMAT)))
@@ -1102,10 +1109,10 @@ class StoreSuite:
 
     async def test_titles_whose_instant_has_passed_come_before_what_merely_changed(self, store: Store):
         async with store.transaction(Urgency.TRADE) as tx:
-            await tx.titles.decide(key(1), [], NOW)
-            await tx.titles.decide(key(2), [], NOW - SECOND)
-            await tx.titles.decide(key(3), [], NOW + SECOND)
-            await tx.titles.decide(key(4), [], None)
+            await tx.titles.decide([decided(key(1), NOW)])
+            await tx.titles.decide([decided(key(2), NOW - SECOND)])
+            await tx.titles.decide([decided(key(3), NOW + SECOND)])
+            await tx.titles.decide([decided(key(4), None)])
             await tx.titles.mark_due([key(5)])
             await tx.titles.mark_due([key(1)])
             assert [key(2)] == [mark.key for mark in await tx.titles.due(NOW, 1)]
@@ -1119,8 +1126,8 @@ class StoreSuite:
             await tx.titles.mark_due(backlog[:1500])
             await tx.titles.mark_due([key(1)])
             await tx.titles.mark_due(backlog[1500:])
-            await tx.titles.decide(key(1), [], NOW + SECOND)
-            await tx.titles.decide(key(2), [], NOW + 2 * SECOND)
+            await tx.titles.decide([decided(key(1), NOW + SECOND)])
+            await tx.titles.decide([decided(key(2), NOW + 2 * SECOND)])
             [other] = {mark.key for mark in await tx.titles.due(NOW, 1)}
             assert other in backlog
             assert key(1) == (await tx.titles.due(NOW + SECOND, 50))[0].key
@@ -1132,17 +1139,17 @@ class StoreSuite:
             for released in (key(1), key(2)):
                 mark = (await tx.titles.due(NOW + 2 * SECOND, 50))[0]
                 assert released == mark.key
-                await tx.titles.advance(mark, None)
+                await tx.titles.clear([mark])
             assert set(backlog) == {mark.key for mark in await tx.titles.due(NOW + 2 * SECOND, 5000)}
 
     async def test_a_passed_instant_becomes_a_mark_that_survives(self, store: Store, reopen: Opener):
         async with store.transaction(Urgency.TRADE) as tx:
-            await tx.titles.decide(key(), [], NOW)
+            await tx.titles.decide([decided(key(), NOW)])
             marks = await tx.titles.due(NOW, 10)
 
         async with (await reopen()).transaction(Urgency.TRADE) as tx:
             assert list(marks) == list(await tx.titles.due(NOW - SECOND, 10))
-            await tx.titles.advance(marks[0], None)
+            await tx.titles.clear([marks[0]])
             assert [] == list(await tx.titles.due(NOW + SECOND, 10))
 
     async def test_an_instant_that_passes_while_the_title_is_worked_on_starts_it_over(self, store: Store):
@@ -1150,12 +1157,12 @@ class StoreSuite:
         async with store.transaction(Urgency.TRADE) as tx:
             await tx.titles.mark_due([key()])
             [mark] = await tx.titles.due(NOW, 10)
-            await tx.titles.decide(key(), [], NOW + SECOND)
+            await tx.titles.decide([decided(key(), NOW + SECOND)])
             await tx.titles.advance(mark, 500)
             assert [(key(), 500)] == [(found.key, found.position) for found in await tx.titles.due(NOW, 10)]
             [again] = await tx.titles.due(NOW + SECOND, 10)
             assert (key(), 0) == (again.key, again.position)
-            await tx.titles.advance(mark, None)
+            await tx.titles.clear([mark])
             assert [again] == list(await tx.titles.due(NOW + SECOND, 10))
 
     async def test_a_mark_moves_and_is_cleared_unless_marked_anew(self, store: Store):
@@ -1169,19 +1176,19 @@ class StoreSuite:
             assert DueMark(key=key(1), sequence=renewed.sequence, position=0) == renewed
             assert renewed.sequence > first.sequence
             await tx.titles.advance(first, 90)
-            await tx.titles.advance(first, None)
-            await tx.titles.advance(second, None)
+            await tx.titles.clear([first])
+            await tx.titles.clear([second])
             assert [renewed] == list(await tx.titles.due(NOW, 10))
-            await tx.titles.advance(renewed, None)
+            await tx.titles.clear([renewed])
             assert [] == list(await tx.titles.due(NOW, 10))
 
     async def test_a_mark_made_after_an_earlier_one_was_cleared_is_another(self, store: Store):
         async with store.transaction(Urgency.TRADE) as tx:
             await tx.titles.mark_due([key()])
             [old] = await tx.titles.due(NOW, 10)
-            await tx.titles.advance(old, None)
+            await tx.titles.clear([old])
             await tx.titles.mark_due([key()])
-            await tx.titles.advance(old, None)
+            await tx.titles.clear([old])
             assert [key()] == [mark.key for mark in await tx.titles.due(NOW, 10)]
 
     async def test_marking_a_source_marks_its_titles_and_the_orders_that_wait(self, store: Store):
@@ -1200,16 +1207,29 @@ class StoreSuite:
             await tx.titles.mark_source_due(ENQ)
             marks = await tx.titles.due(NOW, 10)
             assert {key(1): 0, key(2, OPEN_FORMAT): 0} == {mark.key: mark.position for mark in marks}
-            await tx.titles.advance(worked_on, None)
+            await tx.titles.clear([worked_on])
             assert 2 == len(await tx.titles.due(NOW, 10))
+
+    async def test_the_orders_of_a_source_that_wait_are_marked_without_its_titles(self, store: Store):
+        await apply(store, record_write("r1"))
+        waits = order("waits", title=key(2))
+        gone = replace(order("gone", title=key(3)), state=OrderState.CANCELLED)
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.orders.add([(waits, event(waits)), (gone, event(gone))])
+        await drop_marks(store)
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.mark_orders_due(OTHER)
+            assert [] == list(await tx.titles.due(NOW, 10))
+            await tx.titles.mark_orders_due(ENQ)
+            assert [key(2)] == [mark.key for mark in await tx.titles.due(NOW, 10)]
 
     async def test_the_next_instant_is_the_earliest_or_the_past(self, store: Store):
         async with store.transaction(Urgency.TRADE) as tx:
             assert await tx.titles.next_at() is None
-            await tx.titles.decide(key(1), [], NOW + 2 * SECOND)
-            await tx.titles.decide(key(2), [], NOW + timedelta(microseconds=1))
+            await tx.titles.decide([decided(key(1), NOW + 2 * SECOND)])
+            await tx.titles.decide([decided(key(2), NOW + timedelta(microseconds=1))])
             assert NOW + timedelta(microseconds=1) == await tx.titles.next_at()
-            await tx.titles.decide(key(2), [], None)
+            await tx.titles.decide([decided(key(2), None)])
             assert NOW + 2 * SECOND == await tx.titles.next_at()
             await tx.titles.mark_due([key(3)])
             past = await tx.titles.next_at()
@@ -1222,14 +1242,48 @@ class StoreSuite:
         planned = KnownOffer(market="US/USD", state="NOT_YET", price=None)
         async with store.transaction(Urgency.TRADE) as tx:
             assert {} == await tx.titles.known_offers(key())
-            await tx.titles.decide(key(), [sold, planned], None)
-            await tx.titles.decide(key(2), [planned], None)
+            await tx.titles.decide([decided(key(), None, sold, planned), decided(key(2), None, planned)])
             assert {"CA/CAD": sold, "US/USD": planned} == await tx.titles.known_offers(key())
-            await tx.titles.decide(key(), [replace(sold, state="REMOVED")], None)
+            await tx.titles.decide([decided(key(), None, replace(sold, state="REMOVED"))])
             assert {"CA/CAD": replace(sold, state="REMOVED")} == await tx.titles.known_offers(key())
             assert {"US/USD": planned} == await tx.titles.known_offers(key(2))
+            await tx.titles.decide([DecidedTitle(key=key(2), offers=None, next_at=NOW)])
+            assert {"US/USD": planned} == await tx.titles.known_offers(key(2)), "they are as they were"
+            assert NOW == await tx.titles.next_at()
 
     # --- the change log -------------------------------------------------------------------------------------------------
+
+    async def test_titles_that_no_order_waits_for_are_read_with_all_that_a_decision_needs(self, store: Store):
+        offer = KnownOffer(market="CA/CAD", state="FOR_SALE", price="12.90 CAD", starts_at=NOW)
+        memory = Remembered(withdrawn={"CAD": frozenset({"CA"})})
+        await apply(
+            store,
+            record_write("r1"),
+            record_write("ré1"),
+            record_write("r2", number=2, status=RecordStatus.REMOVED),
+            record_write("r3", number=3),
+            record_write("of another format", key=key(3, PDF)),
+            record_write("r4", number=4),
+        )
+        waits = order("waits", title=key(4, OPEN_FORMAT))
+        done = replace(order("done", title=key(1)), state=OrderState.PLACED)
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.orders.add([(waits, event(waits)), (done, event(done))])
+            await tx.titles.remember({key(1): memory, key(5): memory})
+            await tx.titles.decide([decided(key(1), None, offer), decided(key(2), None)])
+            wanted = (key(2), key(1), key(3), key(4), key(4, OPEN_FORMAT), key(5), key(6))
+            marks = [DueMark(key=of, sequence=n) for n, of in enumerate(wanted)]
+            found = await tx.titles.unawaited([*marks, DueMark(key=key(3, PDF), sequence=9, position=1)])
+            assert [
+                DueTitle(mark=marks[0], title=Title(key=key(2), was_removed=True), offers={}),
+                DueTitle(
+                    mark=marks[1],
+                    title=Title(key=key(1), records=(product("r1"), product("ré1")), remembered=memory),
+                    offers={"CA/CAD": offer},
+                ),
+                DueTitle(mark=marks[2], title=Title(key=key(3), records=(product("r3"),)), offers={}),
+            ] == list(found)
+            assert [] == list(await tx.titles.unawaited([]))
 
     async def test_the_change_log_numbers_its_lines(self, store: Store, reopen: Opener):
         fields = (FieldChange(field="price", old="1.00", new=None),)
@@ -1644,7 +1698,7 @@ class StoreSuite:
     async def test_instants_are_exact_and_in_utc(self, store: Store):
         at = datetime(2026, 3, 8, 4, 59, 59, 999_999, tzinfo=UTC)
         async with store.transaction(Urgency.TRADE) as tx:
-            await tx.titles.decide(key(), [], at)
+            await tx.titles.decide([decided(key(), at)])
             found = await tx.titles.next_at()
         assert at == found
         assert found is not None

@@ -461,7 +461,7 @@ class TestSingle:
         await shop.run(message(*map(product, range(3))))
         async with shop.store.transaction(Urgency.COMMAND) as tx:
             for mark in await tx.titles.due(shop.clock.now(), 100):
-                await tx.titles.advance(mark, None)
+                await tx.titles.clear([mark])
             await tx.controls.ask_refresh([self.KEY])
         shop.source = Pages([], single=message(product(1, price="8.99")))
         report = await shop.intake().refresh(self.KEY)
