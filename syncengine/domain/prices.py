@@ -46,6 +46,14 @@ RETAIL_TYPES: Sequence[Sequence[PriceType]] = (
 customer sees goes first. What suppliers charge (05 to 09, 15, 17, 25, 27), special sales (11 to 14), freight (31, 32) and
 nominal values (35 to 37) are no reader's price.
 """
+
+
+def _places(types: Sequence[Sequence[PriceType]]) -> Mapping[str, tuple[int, int]]:
+    """Of each type: how it binds, and its place among those that bind alike."""
+    return {kind: (regime, place) for regime, kinds in enumerate(types) for place, kind in enumerate(kinds)}
+
+
+_RETAIL_PLACES = _places(RETAIL_TYPES)
 _PRE_PUBLICATION = frozenset(
     {
         PriceType.PRE_PUBLICATION_FIXED_INCLUDING_TAX,
@@ -194,7 +202,7 @@ def price_timeline(
         zone=zone,
         protections=protections,
         published_at=published_at,
-        places={kind: (regime, place) for regime, kinds in enumerate(types) for place, kind in enumerate(kinds)},
+        places=_RETAIL_PLACES if types is RETAIL_TYPES else _places(types),
     )
     read = [_read(price, terms) for price in _by_country(prices, market.country)]
     statements = [found for found in read if isinstance(found, _Statement)]
@@ -210,12 +218,17 @@ def price_timeline(
 
 def stated_tax_rate(price: Price) -> Decimal | None:
     """The tax rate in percent, where the price states exactly one that makes sense."""
-    rates = _rates(price)
-    return rates.pop() if len(rates) == 1 else None
+    return _only(_rates(price))
+
+
+def _only(rates: Collection[Decimal]) -> Decimal | None:
+    return next(iter(rates)) if len(rates) == 1 else None
 
 
 def _rates(price: Price) -> set[Decimal]:
     """The rates that a price states for its parts; none of them where one makes no sense."""
+    if not price.taxes:
+        return set()
     stated = [rate for rate in map(_rate, price.taxes) if rate is not None]
     return set(stated) if all(rate.is_finite() and 0 <= rate <= 100 for rate in stated) else set()
 
@@ -323,13 +336,14 @@ def _stated(price: Price) -> Tariff:
         return _unpriced(price.unpriced)
     if not price.amount:
         return Tariff(none=NoPrice.FREE_OR_UNPRICED)
+    rates = _rates(price)
     return Tariff(
         price=ConsumerPrice(
             amount=price.amount,
             currency=(price.currency or "").upper(),
             type=PriceType(price.type or ""),
-            tax_percent=stated_tax_rate(price),
-            has_several_rates=len(_rates(price)) > 1,
+            tax_percent=_only(rates),
+            has_several_rates=len(rates) > 1,
         )
     )
 

@@ -79,7 +79,7 @@ def rights_in(product: Product, country: str) -> RightsInCountry:
         return _rest_of_world(product, country)
     types = ", ".join(sorted({rights.type or "without type" for rights in concerned}))
     verdict = _weakest([_verdict(rights.type) for rights in concerned])
-    if verdict in {Rights.NOT_FOR_SALE, Rights.UNKNOWN}:
+    if verdict is Rights.NOT_FOR_SALE or verdict is Rights.UNKNOWN:
         return RightsInCountry(verdict=verdict, says=f"SalesRights {types} touch {country}: {verdict.value}")
     if not covered((rights.territory for rights in concerned), country):
         return RightsInCountry(verdict=Rights.NOT_FOR_SALE, says=f"only a part of {country} has sales rights")
@@ -91,6 +91,8 @@ def access(restrictions: Collection[str]) -> tuple[Access, str]:
 
     Who is named beside a code is not among the facts, so "only by these retailers" and "by others than these" both shut it out.
     """
+    if not restrictions:
+        return Access.OPEN, ""
     found = {code: _access(code) for code in restrictions}
     for worst in (Access.INTERNAL, Access.CLOSED, Access.UNKNOWN):
         if codes := sorted(code for code, left in found.items() if left is worst):

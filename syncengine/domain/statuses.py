@@ -120,7 +120,7 @@ def combine(
     publisher = _publisher(publishing_status, market_status, composition)
     supplier = _AVAILABILITY_OF.get((availability or "", composition or "")) or of_supplier(availability)
     for standing in _STRONGEST_FIRST:
-        if standing in {publisher, supplier}:
+        if publisher is standing or supplier is standing:
             return standing
     if composition in _NOT_RETAILED:
         return Standing.STOP

@@ -351,8 +351,7 @@ class Territory:
 
         A region or a country that nobody knows may be anywhere.
         """
-        parts = (_lies_in(region, country) for region in self.regions_included)
-        return country in _expand(self) or any(parts) or _are_unknown(self.countries_included, self.regions_included)
+        return _touches(self, country)
 
     def countries(self) -> frozenset[str]:
         """Every country that is named or lies in a named supra-national region, less those excluded."""
@@ -385,6 +384,13 @@ def covered(territories: Iterable[Territory], country: str) -> bool:
 def _lacks(territory: Territory, country: str) -> frozenset[str]:
     """The regions of the country that are excluded."""
     return frozenset(region for region in territory.regions_excluded if _lies_in(region, country))
+
+
+@lru_cache(maxsize=16384)
+def _touches(territory: Territory, country: str) -> bool:
+    parts = (_lies_in(region, country) for region in territory.regions_included)
+    included, regions = territory.countries_included, territory.regions_included
+    return country in _expand(territory) or any(parts) or _are_unknown(included, regions)
 
 
 @lru_cache(maxsize=4096)
