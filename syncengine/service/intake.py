@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
 
 import structlog
+from anyio import create_task_group
 
 from syncengine.catalogue.guards import GUARDS, Tallies, judge, tally
 from syncengine.domain.frame import Context, Frame, FrameIndex
@@ -23,6 +24,7 @@ from syncengine.ports import (
     AsideKind,
     Clock,
     Distributor,
+    KnownRecord,
     Part,
     PassEnd,
     PassPlan,
@@ -40,7 +42,7 @@ from syncengine.service.placing import mark_of, passes_over
 from syncengine.service.progress import Progress, Unwatched
 from syncengine.service.reading import stretches
 from syncengine.service.verdict import Setting, Verdict
-from syncengine.service.work import Batch, PassOptions, Work, portions
+from syncengine.service.work import Batch, Judged, PassOptions, Work, portions
 from syncengine.settings import GuardSettings
 
 APPLY_RECORDS = 500
@@ -278,15 +280,20 @@ class Intake:
         batch = Batch(part=part, framer=framer, may_unstage=bool(work.staged))
         stood = dict(work.last_message)
         work.notes_marks = part.cursor is not None and self._is_of_snapshot(work.state)
-        is_torn = await self._read_chunks(batch, work)
+        try:
+            is_torn = await self._read_chunks(batch, work)
+        except (SourceFailed, NotOnix):
+            await self._commit_judged(batch, work)
+            raise
         if batch.is_skipped:
-            await self._commit((), (), work, cursor=part.cursor)
+            await self._commit(Judged(cursor=part.cursor), work)
             return
         is_torn = is_torn or not framer.complete
         for noted in (*framer.warnings, *framer.defects):
             work.report.warn(Noted(noted.kind, f"{part.name}: {noted.says}"))
         if is_torn and part.cursor is not None:
             await self._flush(batch, work, cursor=None)
+            await self._commit_judged(batch, work)
             raise FeedTorn(
                 f"{part.name}: the page is not whole; its complete records were taken",
                 hint="the next pass asks for this page again",
@@ -298,6 +305,7 @@ class Intake:
                 # Sent again, it is no repeat.
                 work.last_message = stood
         await self._flush(batch, work, cursor=part.cursor)
+        await self._commit_judged(batch, work)
 
     async def _read_chunks(self, batch: Batch, work: Work) -> bool:
         """Frame the message and flush full batches; whether it broke off. A message that is not to be applied is read no further."""
@@ -340,36 +348,39 @@ class Intake:
     # --- comparing ----------------------------------------------------------------------------------------------------------
 
     async def _flush(self, batch: Batch, work: Work, *, cursor: bytes | None) -> None:
-        """Compare what was gathered and commit it, with the cursor where it is the last of its part."""
+        """Compare what was gathered, to be committed beside the next of the part; `cursor` comes with the last of it."""
         gathered, batch.gathered = batch.gathered, FramedBatch()
         context = batch.framer.context
         if context is None:
             return
         setting = self._setting(batch.part.name, context, batch.mark or MessageMark(), work.state.stream)
         frames = await with_derived_references(gathered.frames, setting, self._parsers)
+        if any(frame.repeated for frame in frames):
+            # Whether one counts as a duplicate hangs on what those before it came to.
+            await self._commit_judged(batch, work)
         _note_repeated(frames, batch, work)
         if batch.may_unstage:
             await self._unstage_unchanged(gathered, work)
-        work.report.count(RecordOutcome.UNCHANGED, gathered.unchanged_count)
         first, *others = portions(frames)
-        await self._settle(first, gathered.unchanged, setting, batch, work, cursor=None if others else cursor)
+        judged = await self._settle(first, setting, batch, work)
+        judged.unchanged = gathered.unchanged
         for portion in others:
-            await self._settle(portion, (), setting, batch, work, cursor=cursor if portion is others[-1] else None)
+            judged = await self._settle(portion, setting, batch, work)
+        judged.cursor = cursor
 
-    async def _settle(
-        self,
-        frames: Sequence[Frame],
-        unchanged: Sequence[range],
-        setting: Setting,
-        batch: Batch,
-        work: Work,
-        *,
-        cursor: bytes | None,
-    ) -> None:
-        verdicts = await self._judge_frames(frames, setting, work)
-        for verdict in verdicts:
-            self._account(verdict, batch.part.name, batch.emitted_before, work)
-        await self._commit(verdicts, unchanged, work, cursor=cursor)
+    async def _settle(self, frames: Sequence[Frame], setting: Setting, batch: Batch, work: Work) -> Judged:
+        """Judge frames while those before them are committed, which what is known of these must not depend on."""
+        if batch.judged and not batch.judged.references.isdisjoint(frame.reference for frame in frames):
+            await self._commit_judged(batch, work)
+        known, setting = await self._look_up(frames, setting, work)
+        try:
+            async with create_task_group() as tasks:
+                tasks.start_soon(self._commit_judged, batch, work)
+                verdicts = await judge_batch(frames, known, setting, self._parsers)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        batch.judged = Judged(verdicts=await self._with_rekeyed(verdicts))
+        return batch.judged
 
     def _setting(self, part: str, context: Context, mark: MessageMark, stream: StreamName) -> Setting:
         now = self._clock.now()
@@ -387,14 +398,20 @@ class Intake:
         )
 
     async def _judge_frames(self, frames: Sequence[Frame], setting: Setting, work: Work) -> list[Verdict]:
-        """Look up what is known, what the pass has staged and what waits for a base, then judge."""
+        """One verdict for each."""
+        known, setting = await self._look_up(frames, setting, work)
+        return await self._with_rekeyed(await judge_batch(frames, known, setting, self._parsers))
+
+    async def _look_up(
+        self, frames: Sequence[Frame], setting: Setting, work: Work
+    ) -> tuple[Mapping[RecordReference, KnownRecord], Setting]:
+        """What is known of the records; with the setting, what the pass has staged of them and what waits for a base."""
         references = [frame.reference for frame in frames if frame.reference]
         async with self._store.transaction(Urgency.INTAKE) as tx:
             known = await tx.records.known(self.name, references)
             held = await tx.records.held(self.name, references)
             staged = await tx.passes.staged_of(work.state, references) if work.state.staged else {}
-        verdicts = await judge_batch(frames, known, replace(setting, held=held, staged=staged), self._parsers)
-        return await self._with_rekeyed(verdicts)
+        return known, replace(setting, held=held, staged=staged)
 
     async def _with_rekeyed(self, verdicts: list[Verdict]) -> list[Verdict]:
         """Tell where a record that is new to a title finds it under another reference (reference/onix.md 2.3)."""
@@ -436,10 +453,19 @@ class Intake:
 
     # --- committing ---------------------------------------------------------------------------------------------------------
 
-    async def _commit(
-        self, verdicts: Sequence[Verdict], unchanged: Sequence[range], work: Work, *, cursor: bytes | None
-    ) -> None:
+    async def _commit_judged(self, batch: Batch, work: Work) -> None:
+        """Account for what was judged last of a part, and commit it."""
+        judged, batch.judged = batch.judged, None
+        if judged is None:
+            return
+        work.report.count(RecordOutcome.UNCHANGED, sum(map(len, judged.unchanged)))
+        for verdict in judged.verdicts:
+            self._account(verdict, batch.part.name, batch.emitted_before, work)
+        await self._commit(judged, work)
+
+    async def _commit(self, judged: Judged, work: Work) -> None:
         """One transaction: records or staged records, quarantine, seen marks, account and cursor."""
+        verdicts, unchanged, cursor = judged.verdicts, judged.unchanged, judged.cursor
         if not work.state.staged:
             self._judge(work)
         work.see(unchanged, (verdict.frame.reference for verdict in verdicts))

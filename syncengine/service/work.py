@@ -12,6 +12,7 @@ from syncengine.domain.message import MessageMark
 from syncengine.domain.passes import PassMode, PassReport
 from syncengine.onix.framing import FramedBatch, Framer
 from syncengine.ports import Acknowledging, Part, PassState
+from syncengine.service.verdict import Verdict
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 8 << 20
@@ -103,6 +104,20 @@ class Work:
 
 
 @dataclass(slots=True, kw_only=True)
+class Judged:
+    """What is to be committed together: verdicts, unchanged records by their positions in the index, the cursor behind them."""
+
+    verdicts: Sequence[Verdict] = ()
+    unchanged: Sequence[range] = ()
+    cursor: bytes | None = None
+
+    @property
+    def references(self) -> frozenset[RecordReference | None]:
+        """Those of the verdicts."""
+        return frozenset(verdict.frame.reference for verdict in self.verdicts)
+
+
+@dataclass(slots=True, kw_only=True)
 class Batch:
     """Frames of one part that wait for their comparison."""
 
@@ -111,6 +126,8 @@ class Batch:
     gathered: FramedBatch = field(default_factory=FramedBatch)
     may_unstage: bool
     """Whether earlier messages of the pass have staged records, which unchanged ones of this take back."""
+    judged: Judged | None = None
+    """What is to be committed beside the next."""
     mark: MessageMark | None = None
     """None until the message's header has been read."""
     is_skipped: bool = False
