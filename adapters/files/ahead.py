@@ -11,6 +11,9 @@ from typing import Final
 _DEPTH: Final = 4
 """How many pieces wait to be taken, at most."""
 
+_ENOUGH: Final = 1 << 19
+"""The fewest bytes that change hands, but for the last."""
+
 
 @dataclass(frozen=True, slots=True)
 class _End:
@@ -20,7 +23,10 @@ class _End:
 
 
 def ahead(pieces: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
-    """The same pieces, then the same error where they break off. The next few are made while the last is worked on."""
+    """The same bytes, then the same error where they break off. The next pieces are made while the last is worked on.
+
+    Small pieces are put together: each that changes hands costs the same.
+    """
     waiting: Queue[bytes | _End] = Queue(_DEPTH)
     unwanted = Event()
     maker = Thread(target=_make, args=(pieces, waiting, unwanted), name="unpacking", daemon=True)
@@ -40,12 +46,18 @@ def ahead(pieces: Generator[bytes, None, None]) -> Generator[bytes, None, None]:
 
 
 def _make(pieces: Generator[bytes, None, None], waiting: Queue[bytes | _End], unwanted: Event) -> None:
-    end = _End()
+    end, gathered, size = _End(), list[bytes](), 0
     try:
         for piece in pieces:
-            waiting.put(piece)
+            gathered.append(piece)
+            size += len(piece)
+            if size >= _ENOUGH:
+                waiting.put(b"".join(gathered) if len(gathered) > 1 else piece)
+                gathered, size = [], 0
             if unwanted.is_set():
                 pieces.close()
     except BaseException as error:  # noqa: BLE001 - raised by who reads
         end = _End(error)
+    if gathered:
+        waiting.put(b"".join(gathered))
     waiting.put(end)
