@@ -22,6 +22,7 @@ import javax.xml.stream.XMLStreamReader;
  * <p>One cursor over the whole feed: what holds no fact is passed over, and no tree is built.
  */
 public final class StaxExtract {
+    private static final int RECORDS_A_SAMPLE = 16;
     private static final Territory NOWHERE = new Territory(List.of(), List.of(), List.of(), List.of());
 
     record Territory(
@@ -129,10 +130,14 @@ public final class StaxExtract {
         }
     }
 
+    /** All facts of some records and the reference of the others go into the digest: it shows faults and costs little. */
     private void tell(Product product) {
-        json.product(product);
-        digest.update(json.line());
-        records++;
+        if (records++ % RECORDS_A_SAMPLE == 0) {
+            json.product(product);
+            digest.update(json.line());
+        } else {
+            digest.update(product.reference.getBytes(StandardCharsets.UTF_8));
+        }
     }
 
     // --- the cursor: every reader below begins at its element's start tag and ends at its end tag
