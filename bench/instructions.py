@@ -4,7 +4,7 @@
     python -m bench.instructions --json     the same as one line of JSON
     python -m bench.instructions --check    exit code 1 where a ratio is above its ceiling in bench/ceilings.toml
 
-Counted by valgrind's callgrind; exit code 2 where there is none. Counts belong to one build of Python and of xxhash, ratios
+Counted by valgrind's callgrind; exit code 2 where there is none, and for wrong arguments. Counts belong to one build of Python and of xxhash, ratios
 much less so: the bare loop runs in the same interpreter over the same bytes.
 """
 
@@ -136,6 +136,9 @@ def _run(command: list[str]) -> None:
 
 def main(arguments: list[str]) -> int:
     """Do what the arguments say; gives the exit code."""
+    if not {"--json", "--check"}.issuperset(arguments):
+        sys.stderr.write(f"{__doc__}\n")
+        return 2
     if reason := why_not():
         sys.stderr.write(f"instructions cannot be counted here: {reason}\n")
         return 2
