@@ -4,8 +4,8 @@
     python -m bench.instructions --json     the same as one line of JSON
     python -m bench.instructions --check    exit code 1 where a ratio is above its ceiling in bench/ceilings.toml
 
-Counted by valgrind's callgrind; exit code 2 where there is none, and for wrong arguments. Counts belong to one build of Python and of xxhash, ratios
-much less so: the bare loop runs in the same interpreter over the same bytes.
+Counted by valgrind's callgrind; exit code 2 where there is none, and for wrong arguments. Counts belong to one build of Python
+and of xxhash, ratios much less so: the bare loop runs in the same interpreter over the same bytes.
 """
 
 from __future__ import annotations

@@ -15,9 +15,8 @@ from lxml import etree
 
 from bench.peers.tally import Tally
 
-_NS = "{http://ns.editeur.org/onix/3.0/reference}"
-_TITLE = f"{_NS}DescriptiveDetail/{_NS}TitleDetail/{_NS}TitleElement/{_NS}TitleText"
-_PRICE = f"{_NS}ProductSupply/{_NS}SupplyDetail/{_NS}Price/{_NS}PriceAmount"
+_TITLE = "{*}DescriptiveDetail/{*}TitleDetail/{*}TitleElement/{*}TitleText"
+_PRICE = "{*}ProductSupply/{*}SupplyDetail/{*}Price/{*}PriceAmount"
 _RECORDS_A_COMMIT = 1000
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -43,8 +42,8 @@ def run(feed: Path, database: Path | None = None) -> Tally:
 def _upsert(feed: Path, db: sqlite3.Connection) -> Tally:
     records = written = 0
     digest = sha256()
-    for _, product in etree.iterparse(str(feed), events=("end",), tag=f"{_NS}Product"):
-        reference = product.findtext(f"{_NS}RecordReference")
+    for _, product in etree.iterparse(str(feed), events=("end",), tag="{*}Product"):
+        reference = product.findtext("{*}RecordReference")
         xml = etree.tostring(product, encoding="utf-8", with_tail=False)
         mark = sha256(xml).digest()
         known = db.execute("SELECT hash FROM products WHERE reference = ?", (reference,)).fetchone()

@@ -3,15 +3,18 @@
 import gzip
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zstandard
+from lxml import etree
 
 from bench.generate import write_feed
 from bench.peers.__main__ import listed, main
@@ -231,6 +234,18 @@ def test_the_shop_s_program_writes_everything_once_and_then_what_differs(
 
 def test_without_a_database_the_shop_s_program_begins_anew(feed: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [RECORDS, RECORDS] == [run(capsys, "plain-upsert", feed)["written"] for _ in range(2)]
+
+
+def test_the_shop_s_program_keeps_title_price_and_record(
+    rich: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = tmp_path / "products.db"
+    run(capsys, "plain-upsert", rich, "--db", database)
+    with closing(sqlite3.connect(database)) as db:
+        rows = db.execute("SELECT reference, title, price, xml FROM products").fetchall()
+    ((reference, title, price, xml),) = rows
+    assert ("rich.1", "Another", "19.90") == (reference, title, price)
+    assert "rich.1" == etree.fromstring(xml).findtext("{*}RecordReference")
 
 
 def test_a_feed_without_records_is_a_failure(tmp_path: Path) -> None:
