@@ -386,6 +386,7 @@ class RecordWrite:
     status: RecordStatus
     fingerprint: bytes | None
     frame_length: int
+    line_count: int
     context: Context
     body: bytes
     product: Product

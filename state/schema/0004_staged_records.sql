@@ -21,6 +21,7 @@ CREATE TABLE staged_records (
     fingerprint     BLOB,
     frame           BLOB,
     frame_length    INTEGER NOT NULL,
+    line_count      INTEGER NOT NULL,
     context_id      INTEGER NOT NULL REFERENCES contexts (id),
     repeated        INTEGER NOT NULL,
     isbn            TEXT,

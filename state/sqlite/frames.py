@@ -12,8 +12,7 @@ def frame_entry(write: RecordWrite) -> bytes | None:
     """The record's entry in the index of frames; none for one that is not live."""
     if write.status is not RecordStatus.LIVE:
         return None
-    line_count = write.body.count(b"\n")
-    known = KnownFrame(write.frame_length, write.fingerprint, line_count, repeated=write.repeated)
+    known = KnownFrame(write.frame_length, write.fingerprint, write.line_count, repeated=write.repeated)
     return known.entry(write.reference)
 
 

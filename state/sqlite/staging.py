@@ -15,9 +15,9 @@ from syncengine.domain.ids import Format, Isbn, RecordId, RecordReference, Sourc
 from syncengine.ports import PassState, RecordStatus, RecordWrite
 
 _STAGE = """
-INSERT OR REPLACE INTO staged_records (pass_id, reference, record_id, status, fingerprint, frame, frame_length, context_id,
-    repeated, isbn, format, previous_isbn, previous_format, product, body, changed_at, change)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO staged_records (pass_id, reference, record_id, status, fingerprint, frame, frame_length,
+    line_count, context_id, repeated, isbn, format, previous_isbn, previous_format, product, body, changed_at, change)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _STAGED = """
 SELECT staged_records.*, essence FROM staged_records JOIN contexts ON contexts.id = context_id
@@ -101,6 +101,7 @@ def stage(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrite
                 write.fingerprint,
                 frame_entry(write),
                 write.frame_length,
+                write.line_count,
                 contexts[write.context],
                 write.repeated,
                 *_title_columns(write.key),
@@ -176,6 +177,7 @@ def _write(row: sqlite3.Row, source: SourceName) -> RecordWrite:
         status=RecordStatus(row["status"]),
         fingerprint=row["fingerprint"],
         frame_length=row["frame_length"],
+        line_count=row["line_count"],
         context=context_of(row["essence"]),
         body=expand(row["body"]),
         product=PRODUCT.unpack(row["product"]),

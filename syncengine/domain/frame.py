@@ -83,7 +83,7 @@ class Frame:
     """The bytes of one record, its reference as read from them, and their fingerprint in the message's context.
 
     `reference` is none where none could be read; `offset` counts bytes from the start of the (decompressed, ASCII-compatible)
-    message, `line` lines from 1. `repeated` tells that the reference stands more than once in its message, now or when it was
+    message, `line` lines from 1, `line_count` the ends of lines inside. `repeated` tells that the reference stands more than once in its message, now or when it was
     last applied: such frames come at the message's end, of each reference from the last whole record on.
     """
 
@@ -92,6 +92,7 @@ class Frame:
     fingerprint: bytes
     offset: int
     line: int
+    line_count: int = 0
     repeated: bool = False
 
 

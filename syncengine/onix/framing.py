@@ -25,13 +25,18 @@ from syncengine.onix.envelope import (
     read_header,
     release_of_content,
 )
-from syncengine.onix.markup import CONSTRUCTS, Reader, Tag, Window, read_tag
+from syncengine.onix.markup import CONSTRUCTS, TERMINATORS, Reader, Tag, Window, read_tag
 from syncengine.onix.recognition import OPENING, OPENING_REACH, RECORD, FramedBatch, Recogniser
 
 __all__ = ["FramedBatch", "Framer"]
 
 _END_TAG: Final = re.compile(rb"</([^ \t\r\n<>]*+)[^<>]*+(?:>|(?=<))")
 _EXCERPT: Final = 40
+_RECORD_NAME: Final = re.compile(rb"roduct(?=[ \t\r\n/>])(?<=[</:][Pp]roduct)")
+"""A record's tag, start or end: letters are searched for many times faster than what begins with `<`."""
+_LESS: Final = ord("<")
+_GLANCE: Final = 1 << 18
+"""How far ahead a record's end is looked for before its tags are walked through; most end within."""
 _NOTES_KEPT: Final = 100
 
 
@@ -151,6 +156,8 @@ class _Message(Reader):
         self._goes_on = False
         self._is_torn = False
         self._name = b""
+        self._ends_plainly = True
+        """Whether end tags stand as they usually do; where one was not found nearby, none is looked for again."""
         self._depth = 0
         self._swallowed_count = 0
         for noted in root.warnings:
@@ -395,9 +402,29 @@ class _Message(Reader):
         if self._is_closed:
             self._complain(tag.start, "a record")
         self._name = tag.name
+        end, passes = (tag.end, False) if tag.is_empty else self._end_at_a_glance(tag)
+        if end >= 0:
+            return self._finish_record(end, passes=passes)
         inside = f"a record that begins in line {window.line(tag.start)}"
-        self.enter_walk(self._in_record, tag.end, _record_tags(tag.prefix, self._root.name), inside)
-        return self._finish_record(tag.end) if tag.is_empty else True
+        return self.enter_walk(self._in_record, tag.end, _record_tags(tag.prefix, self._root.name), inside)
+
+    def _end_at_a_glance(self, tag: Tag) -> tuple[int, bool]:
+        """Where the record ends, if that is near and plain to see, and whether comments and the like were passed over.
+
+        Else -1: then its tags are walked through.
+        """
+        buffer, closing = self.window.buffer, b"</" + tag.name + b">"
+        at, limit, passes = tag.end, tag.end + _GLANCE, False
+        while at >= 0 and self._ends_plainly and (found := _RECORD_NAME.search(buffer, at, limit)):
+            construct = _first_construct(buffer, at, found.start())
+            if construct >= 0:
+                at, passes = _behind_construct(buffer, construct, limit), True
+                continue
+            end = found.end() + 1
+            is_plain = buffer.endswith(closing, tag.end, end) and buffer.find(b"</" + self._root.name, tag.end, end) < 0
+            return (end if is_plain else -1), passes
+        self._ends_plainly = self._ends_plainly and len(buffer) < limit
+        return -1, passes
 
     def _waits_for_reference(self, tag: Tag) -> bool:
         """Whether the reference has not come yet, and with it the chance that the record is unchanged."""
@@ -416,28 +443,29 @@ class _Message(Reader):
 
     def _in_record_end(self) -> bool:
         end = self.walk.tail(self.window.buffer)
-        return end is not None and self._finish_record(end)
+        return end is not None and self._finish_record(end, passes=bool(self.walk.passed_count))
 
     def _cut_record(self, at: int) -> bool:
         """The end tag is missing: the record ends where something begins that cannot be part of it."""
         window = self.window
         start = window.position
-        self._finish_record(start + len(window.buffer[start:at].rstrip(BLANKS)))
+        end = start + len(window.buffer[start:at].rstrip(BLANKS))
+        self._finish_record(end, passes=bool(self.walk.passed_count))
         says = f"the record {self._last()} has no end tag; cut at line {window.line(at)}"
         self._complain(start, says, WarningKind.CUT_RECORD)
         return True
 
-    def _finish_record(self, end: int) -> bool:
+    def _finish_record(self, end: int, *, passes: bool) -> bool:
+        """The record reaches from the position to here; `passes` tells that comments or CDATA sections were passed over in it."""
         window = self.window
         start = window.position
         if self.context is None:
             self._open_context(bytes(window.buffer[start:end]))
-        swallowed_at = self._swallowed(start, end) if self.walk.passed_count else -1
+        swallowed_at = self._swallowed(start, end) if passes else -1
         self.recogniser.take(window, end, self._decoder.skipped, is_doubtful=swallowed_at >= 0)
         if swallowed_at >= 0:
             says = f"a comment or CDATA section in the record {self._last()} holds another record"
             self._complain(swallowed_at, says, WarningKind.CUT_RECORD)
-        window.position = end
         self._is_closed = self._is_closed or self._root.is_bare
         return self.enter(self._between)
 
@@ -446,11 +474,12 @@ class _Message(Reader):
 
         A comment or CDATA section that was never closed takes in whole records, up to the end of the next one.
         """
-        buffer, name = self.window.buffer, b"<" + self._name
-        at = buffer.find(name, start + 1, end)
-        while at >= 0 and not OPENING.match(buffer, at, end):
-            at = buffer.find(name, at + 1, end)
-        return at
+        buffer, opener = self.window.buffer, b"<" + self._name
+        for found in _RECORD_NAME.finditer(buffer, start + len(opener), end):
+            at = found.end() - len(opener)
+            if buffer.startswith(opener, at) and OPENING.match(buffer, at, end):
+                return at
+        return -1
 
 
 @lru_cache(maxsize=64)
@@ -462,6 +491,32 @@ def _record_tags(prefix: bytes, root_name: bytes) -> tuple[re.Pattern[bytes], in
     record = re.escape(prefix) + RECORD + rb"(?=[ \t\r\n/>])"
     pattern = rb"<(?:%b|/?%b|/%b(?=[ \t\r\n>]))" % (CONSTRUCTS, record, re.escape(root_name))
     return re.compile(pattern), len(prefix) + len(root_name) + 16
+
+
+def _first_construct(buffer: bytes | bytearray, start: int, end: int) -> int:
+    """Where a comment, a CDATA section or an instruction begins, or -1.
+
+    Looked for by its second byte: it is rare, and single bytes are found many times faster than two.
+    """
+    places = [at for at in (_second(buffer, b"!", start, end), _second(buffer, b"?", start, end)) if at >= 0]
+    return min(places, default=-1)
+
+
+def _second(buffer: bytes | bytearray, mark: bytes, start: int, end: int) -> int:
+    """Where `<` stands before a byte, or -1."""
+    at = buffer.find(mark, start + 1, end)
+    while at >= 0 and buffer[at - 1] != _LESS:
+        at = buffer.find(mark, at + 1, end)
+    return at - 1 if at >= 0 else -1
+
+
+def _behind_construct(buffer: bytes | bytearray, start: int, limit: int) -> int:
+    """Where the construct ends that begins there, or -1."""
+    for opener in (b"<![CDATA[", b"<!--", b"<?"):
+        if buffer.startswith(opener, start):
+            end = buffer.find(TERMINATORS[opener], start + len(opener), limit)
+            return end + len(TERMINATORS[opener]) if end >= 0 else -1
+    return -1
 
 
 @lru_cache(maxsize=64)

@@ -177,7 +177,7 @@ class Recogniser:
         window.skip_counted(end, line_count)
 
     def take(self, window: Window, end: int, skipped_bytes: int, *, is_doubtful: bool) -> None:
-        """Tier 2 has found the record that lies between the window's position and here.
+        """Tier 2 has found the record that lies between the window's position and here, behind which it goes on.
 
         One that is doubtful is flagged like a repeated one, so that no prediction ever rests on it.
         """
@@ -194,6 +194,7 @@ class Recogniser:
                 self._expected = at + 1
                 if not is_repeated and (end - start, mark) == (self._index.lengths[at], self._index.fingerprint(at)):
                     self.batch.add_unchanged(at, at + 1)
+                    window.position = end
                     return
             body = bytes(view[start:end])
         frame = Frame(
@@ -202,8 +203,10 @@ class Recogniser:
             fingerprint=mark,
             offset=skipped_bytes + window.offset(start),
             line=window.line(start),
+            line_count=body.count(b"\n"),
             repeated=is_repeated,
         )
+        window.skip_counted(end, frame.line_count)
         if is_repeated:
             self._defer(identity, frame)
         else:

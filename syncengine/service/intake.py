@@ -42,7 +42,7 @@ from syncengine.service.placing import mark_of, passes_over
 from syncengine.service.progress import Progress, Unwatched
 from syncengine.service.reading import stretches
 from syncengine.service.verdict import Setting, Verdict
-from syncengine.service.work import Batch, Judged, PassOptions, Work, portions
+from syncengine.service.work import HEAVY_BYTES, Batch, Judged, PassOptions, Work, portions
 from syncengine.settings import GuardSettings
 
 APPLY_RECORDS = 500
@@ -367,6 +367,9 @@ class Intake:
         for portion in others:
             judged = await self._settle(portion, setting, batch, work)
         judged.cursor = cursor
+        if gathered.frame_bytes > HEAVY_BYTES * len(frames):
+            # Heavy records are not held in memory beside the next ones.
+            await self._commit_judged(batch, work)
 
     async def _settle(self, frames: Sequence[Frame], setting: Setting, batch: Batch, work: Work) -> Judged:
         """Judge frames while those before them are committed, which what is known of these must not depend on."""

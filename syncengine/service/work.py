@@ -18,6 +18,9 @@ BATCH_RECORDS = 1000
 BATCH_BYTES = 8 << 20
 """Frames are looked up, parsed and committed in batches of at most so many records or bytes."""
 
+HEAVY_BYTES = 1 << 17
+"""Records that take more on average are rare, and what one of them takes several times over while it is read."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassOptions:

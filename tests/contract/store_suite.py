@@ -112,6 +112,7 @@ def record_write(reference: str = "r1", *, number: int = 1, **changed) -> Record
         status=RecordStatus.LIVE,
         fingerprint=reference.encode().ljust(16, b".")[:16],
         frame_length=1000 + number,
+        line_count=10 * number,
         context=CONTEXT,
         body=b"<Product>" + reference.encode() * 20 + b"</Product>",
         product=product(reference),
@@ -513,7 +514,7 @@ class StoreSuite:
             record_write("r2", number=2, fingerprint=None),
             record_write("r3", number=3, status=RecordStatus.REMOVED),
             record_write("r4", number=4, status=RecordStatus.VANISHED),
-            record_write("r5", number=5, body=b"<Product>\n\n</Product>"),
+            record_write("r5", number=5),
         )
         await apply(store, record_write("x1"), source=OTHER)
         first, second, third = await ids_of(store, "ré1", "r2", "r5")
@@ -528,7 +529,7 @@ class StoreSuite:
         assert {-1} == {index.find(reference) for reference in (b"r3", b"r4", b"x1", b"")}
         assert [0, 0, 1005] == list(index.lengths)
         assert [True, False, False] == [index.is_repeated(at) for at in range(3)]
-        assert (record_write("r5").fingerprint, 2) == (index.fingerprint(2), index.line_counts[2])
+        assert (record_write("r5").fingerprint, 50) == (index.fingerprint(2), index.line_counts[2])
         assert 3 == live
         record = removed[RecordReference("r3")]
         assert (RecordStatus.REMOVED, None, product("r3")) == (record.status, record.fingerprint, record.product)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from syncengine.domain.frame import Frame, FrameIndex, KnownFrame
 from syncengine.domain.ids import RecordReference
 from syncengine.domain.passes import WarningKind
-from syncengine.onix import markup
+from syncengine.onix import framing, markup
 from tests.property.messages import Message, messages
 from tests.property.readings import (
     Reading,
@@ -57,16 +57,16 @@ def test_junk_between_records_is_told_and_takes_none_of_them(message: Message, p
     assert whole == read(cut(message.content, places))
 
 
-@given(message=messages(junk=True), places=PLACES, graft=st.integers(1, 40), data=st.data())
-def test_however_little_of_a_chunk_is_put_behind_the_last_it_reads_the_same(
-    message: Message, places: list[int], graft: int, data: st.DataObject
+@given(message=messages(junk=True), places=PLACES, graft=st.integers(1, 40), glance=st.integers(1, 200), data=st.data())
+def test_however_far_is_looked_ahead_it_reads_the_same(
+    message: Message, places: list[int], graft: int, glance: int, data: st.DataObject
 ):
     """The window goes over from one chunk to the next in the middle of anything, known or not."""
     whole = read([message.content])
     index = index_of(frame for frame in whole.frames if data.draw(st.booleans()))
     chunks = cut(message.content, places)
     expected_reading = read(chunks, index)
-    with patch.object(markup, "_GRAFT", graft):
+    with patch.object(markup, "_GRAFT", graft), patch.object(framing, "_GLANCE", glance):
         assert expected_reading == read(chunks, index)
         assert whole == read(chunks)
 
