@@ -18,6 +18,7 @@ _BUSY_SECONDS = 5.0
 _STATEMENTS = 256
 
 PRAGMAS = (
+    "PRAGMA page_size = 8192",  # of a new file: at 4096 each compressed record fills a page alone, and half of another
     "PRAGMA synchronous = FULL",
     "PRAGMA foreign_keys = ON",
     "PRAGMA temp_store = MEMORY",
