@@ -690,6 +690,10 @@ class Titles(Protocol):
         """Marks, and titles whose next instant has passed (each then gets a mark)."""
         ...
 
+    async def count_due(self) -> int:
+        """How many marks there are."""
+        ...
+
     async def unawaited(self, marks: Sequence[DueMark]) -> Sequence[DueTitle]:
         """Those of the marks that stand for nothing but one named title: no live order has its ISBN. In the order of the marks."""
         ...

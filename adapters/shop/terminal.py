@@ -405,7 +405,7 @@ class _Rate(ProgressColumn):
 
 
 class Bars:
-    """Progress on a terminal: a line a source for reading, one for applying, one for calls."""
+    """Progress on a terminal: a line a source for reading, one for applying, one for titles, one for calls."""
 
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
@@ -437,6 +437,11 @@ class Bars:
         """Staged changes are being applied."""
         task = self._task(f"{source}: applying", unit="changes")
         self._progress.update(task, completed=applied, total=total, says=f"{applied:,} of {total:,} changes")
+
+    def deciding(self, *, decided: int, total: int) -> None:
+        """Due titles are being decided, so many of a backlog."""
+        task = self._task("deciding offers", unit="titles")
+        self._progress.update(task, completed=decided, total=total, says=f"{decided:,} of {total:,} titles")
 
     def delivered(self, *, settled: int, open_count: int) -> None:
         """Calls were settled; so many are still owed."""

@@ -96,6 +96,7 @@ WHERE source = json_extract(value, '$[0]') AND isbn = json_extract(value, '$[1]'
 """
 _MOVE = "UPDATE due_marks SET position = ? WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
 _CLEAR = "DELETE FROM due_marks WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
+_COUNT_MARKS = "SELECT count(*) FROM due_marks"
 _ANY_MARK = "SELECT EXISTS (SELECT 1 FROM due_marks)"
 _NEXT_TIMER = "SELECT min(next_at) FROM titles WHERE next_at IS NOT NULL"
 
@@ -149,6 +150,9 @@ class SqliteTitles:
         if passed := await self._section.read(_passed, at, limit):
             await self._section.write(_timers_to_marks, passed)
         return await self._section.read(_marks, limit)
+
+    async def count_due(self) -> int:
+        return await self._section.read(_count_due)
 
     async def unawaited(self, marks: Sequence[DueMark]) -> Sequence[DueTitle]:
         return await self._section.read(_unawaited, marks)
@@ -249,6 +253,10 @@ def _marks(db: sqlite3.Connection, limit: int) -> list[DueMark]:
         DueMark(key=_key(row), sequence=row["sequence"], position=row["position"])
         for row in db.execute(_MARKS, (limit,))
     ]
+
+
+def _count_due(db: sqlite3.Connection) -> int:
+    return int(db.execute(_COUNT_MARKS).fetchone()[0])
 
 
 def _unawaited(db: sqlite3.Connection, marks: Sequence[DueMark]) -> list[DueTitle]:

@@ -16,6 +16,7 @@ from syncengine.domain.order import LIVE_STATES, Order, OrderEvent, OrderState, 
 from syncengine.domain.territory import Market
 from syncengine.domain.title import Title
 from syncengine.ports import Clock, Distributor, DueMark, DueTitle, NewEntry, Store, Transaction, Urgency
+from syncengine.service.progress import Progress, Unwatched
 from syncengine.trade.conclusion import OrderConclusion, conclude_gate, conclude_order, park_order, refused
 from syncengine.trade.due import decide_title
 from syncengine.trade.planner import Circumstances, decide, gate_id, probe_due
@@ -45,6 +46,14 @@ class _Title:
     new_gates: list[Gate] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Backlog:
+    """Titles that are due together: how many were decided, and how many there are as counted last."""
+
+    decided: int = 0
+    total: int = 0
+
+
 class Dispatch:
     """Trade's commits: what due titles mean for orders, and what outcomes mean for them."""
 
@@ -56,12 +65,15 @@ class Dispatch:
         release_grace: timedelta,
         *,
         wake: Callable[[], None],
+        progress: Progress | None = None,
     ) -> None:
         self._distributors = distributors
         self._store = store
         self._clock = clock
         self._grace = release_grace
         self._wake = wake
+        self._progress = progress or Unwatched()
+        self._backlog = _Backlog()
 
     async def decide_due(self) -> int:
         """Decide one chunk of due titles with their live orders; returns how many titles were in it."""
@@ -78,7 +90,19 @@ class Dispatch:
                 if budget <= 0:
                     break
             await self._decide_unawaited(tx, list(unawaited.values()), now)
+            await self._tell(tx, len(marks))
         return len(marks)
+
+    async def _tell(self, tx: Transaction, count: int) -> None:
+        """How far the titles are that were due together, where they are more than a chunk."""
+        backlog = self._backlog
+        backlog.decided += count
+        if count == TITLES_A_CHUNK and backlog.decided >= backlog.total:
+            backlog.total = backlog.decided + await tx.titles.count_due()
+        if backlog.total:
+            self._progress.deciding(decided=min(backlog.decided, backlog.total), total=backlog.total)
+        if count < TITLES_A_CHUNK:
+            self._backlog = _Backlog()
 
     async def offers(
         self, tx: Transaction, isbn: Isbn, market: Market, at: datetime, source: SourceName | None

@@ -70,7 +70,12 @@ class Engine:
         self.trade_bell = Bell()
         self.refresh_bell = Bell()
         self.dispatch = Dispatch(
-            self.distributors, parts.store, parts.clock, parts.orders.release_grace, wake=self._wake_after_settlement
+            self.distributors,
+            parts.store,
+            parts.clock,
+            parts.orders.release_grace,
+            wake=self._wake_after_settlement,
+            progress=self.progress,
         )
         self.register = Register(parts.store, parts.clock, self.distributors.keys())
         self._parts = parts

@@ -19,6 +19,10 @@ class Progress(Protocol):
         """Staged changes are being applied."""
         ...
 
+    def deciding(self, *, decided: int, total: int) -> None:
+        """Due titles are being decided, so many of a backlog."""
+        ...
+
     def delivered(self, *, settled: int, open_count: int) -> None:
         """Calls were settled; so many are still owed."""
         ...
@@ -32,6 +36,9 @@ class Unwatched:
         """Nothing."""
 
     def applying(self, source: SourceName, *, applied: int, total: int) -> None:
+        """Nothing."""
+
+    def deciding(self, *, decided: int, total: int) -> None:
         """Nothing."""
 
     def delivered(self, *, settled: int, open_count: int) -> None:
