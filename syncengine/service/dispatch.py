@@ -83,25 +83,25 @@ class Dispatch:
             unawaited = {
                 due.mark: due for due in await tx.titles.unawaited(marks) if due.mark.key.source in self._distributors
             }
-            budget = ORDERS_A_CHUNK
-            for mark in marks:
-                if mark not in unawaited:
-                    budget -= await self._decide(tx, mark, now, budget)
+            budget, decided = ORDERS_A_CHUNK, len(unawaited)
+            for mark in (mark for mark in marks if mark not in unawaited):
+                budget -= await self._decide(tx, mark, now, budget)
+                decided += 1
                 if budget <= 0:
                     break
             await self._decide_unawaited(tx, list(unawaited.values()), now)
-            await self._tell(tx, len(marks))
+            await self._tell(tx, decided, may_be_more=len(marks) == TITLES_A_CHUNK)
         return len(marks)
 
-    async def _tell(self, tx: Transaction, count: int) -> None:
+    async def _tell(self, tx: Transaction, decided: int, *, may_be_more: bool) -> None:
         """How far the titles are that were due together, where they are more than a chunk."""
         backlog = self._backlog
-        backlog.decided += count
-        if count == TITLES_A_CHUNK and backlog.decided >= backlog.total:
+        backlog.decided += decided
+        if may_be_more and backlog.decided >= backlog.total:
             backlog.total = backlog.decided + await tx.titles.count_due()
-        if backlog.total:
+        if decided and backlog.total:
             self._progress.deciding(decided=min(backlog.decided, backlog.total), total=backlog.total)
-        if count < TITLES_A_CHUNK:
+        if not may_be_more:
             self._backlog = _Backlog()
 
     async def offers(

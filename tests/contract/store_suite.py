@@ -1221,7 +1221,9 @@ class StoreSuite:
         async with store.transaction(Urgency.TRADE) as tx:
             await tx.titles.mark_orders_due(OTHER)
             assert [] == list(await tx.titles.due(NOW, 10))
+            assert 0 == await tx.titles.count_due()
             await tx.titles.mark_orders_due(ENQ)
+            assert 1 == await tx.titles.count_due()
             assert [key(2)] == [mark.key for mark in await tx.titles.due(NOW, 10)]
 
     async def test_the_next_instant_is_the_earliest_or_the_past(self, store: Store):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from adapters.shop.terminal import show
+from adapters.shop.terminal import Bars, show
 from syncengine.domain.ids import SourceName, StreamName
 from syncengine.domain.passes import Noted, PassMode, PassReport, RecordOutcome, WarningKind
 
@@ -204,3 +204,14 @@ class TestSettings:
     def test_good_ones_are_told_to_be_good(self):
         text = shown("check_config", {"store": "s.db", "sources": {"backlist": "onix"}})
         assert "the settings are in order\n" in text
+
+
+def test_each_long_work_has_its_line():
+    written = io.StringIO()
+    with Bars(Console(file=written, width=200, force_terminal=True, color_system=None)) as bars:
+        bars.reading(SourceName("backlist"), "a.xml", bytes_read=2_500_000, records=300)
+        bars.applying(SourceName("backlist"), applied=1_500, total=3_000)
+        bars.deciding(decided=400, total=20_000)
+        bars.delivered(settled=1, open_count=2)
+    for says in ("2.5 MB, 300 records", "1,500 of 3,000 changes", "400 of 20,000 titles", "1 calls settled, 2 owed"):
+        assert says in written.getvalue()
