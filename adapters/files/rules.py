@@ -185,17 +185,25 @@ class OnixRules:
         return _Case(product=product, supplies=supplies)
 
     def _supply(self, product: Product, block: ProductSupply, detail: SupplyDetail, market: Market) -> _Supply:
+        """Of its dates those that its standing lets count."""
         zone = self._zone_in(market.country)
         counts = self._publication_date_is_embargo
         embargo = sale_opening(product, block, detail, zone, publication_counts=counts)
         standing = _standing(product, block, detail, has_embargo=embargo.is_announced)
         left, restricted = access(block.market_restrictions)
+        if left is Access.UNKNOWN:
+            standing = Standing.UNKNOWN
+        expected = returns = Opening()
+        if standing is Standing.PRE:
+            expected = expected_opening(product, block, detail, zone, publication_counts=counts)
+        elif standing is not Standing.SELL:
+            returns = return_opening(product, block, detail, zone)
         return _Supply(
-            standing=Standing.UNKNOWN if left is Access.UNKNOWN else standing,
+            standing=standing,
             embargo=embargo,
             doubt=unknown_opening(product, block, detail, zone),
-            expected=expected_opening(product, block, detail, zone, publication_counts=counts),
-            returns=return_opening(product, block, detail, zone),
+            expected=expected,
+            returns=returns,
             preorders=preorder_opening(product, block, zone),
             announcement=announcement_opening(product, block, zone),
             closings=(sale_closing(product, block, zone), supply_closing(detail, zone)),
