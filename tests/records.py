@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from syncengine.domain.frame import Context, MessageHeader, TagStyle
+from syncengine.onix.digest import digests_of
 
 _SAMPLES = Path(os.environ.get("ONIX_SAMPLES", Path(__file__).parents[2] / "shared" / "onix-samples"))
 _ROOT = re.compile(rb"<(?:[\w.-]+:)?ONIX[Mm]essage\b[^>]*>")
@@ -73,6 +75,11 @@ def context(opening: bytes = REFERENCE_30, closing: bytes = CLOSING, header: Mes
         closing=closing,
         header=header or MessageHeader(),
     )
+
+
+def digests_in(context: Context, body: bytes) -> Mapping[str, bytes]:
+    """The digests of a record's blocks, what its message's header says for it included."""
+    return digests_of(context.opening, body, context.closing, context.header)
 
 
 def record(inside: str, *, reference: str = "r1", notification: str = "03") -> bytes:

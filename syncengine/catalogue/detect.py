@@ -41,25 +41,25 @@ class _Field:
     lines: Callable[[Product], Iterable[Line]]
 
 
-def field_changes(old: Product, new: Product, changed_blocks: Collection[str]) -> tuple[FieldChange, ...]:
+def field_changes(old: Product, new: Product, differs: Callable[[Block], bool]) -> tuple[FieldChange, ...]:
     """The changed fields in the order of the record.
 
-    A block among `changed_blocks` whose facts are all the same, and facts that differ in no line, give one change named after
-    the block, without values.
+    A block that `differs` and whose facts are all the same, and facts that differ in no line, give one change named after the
+    block, without values. Blocks whose facts tell their change are not asked about.
     """
     changes: list[FieldChange] = []
-    told: set[str] = set()
-    same_supplies = old.supplies == new.supplies
-    for field in _FIELDS:
+    told: set[Block] = set()
+    is_equal, same_supplies = old == new, old.supplies == new.supplies
+    for field in () if is_equal else _FIELDS:
         if field.block is Block.PRODUCT_SUPPLY and same_supplies:
             continue
         for change in _changes(field, old, new):
             changes.append(change)
-            told.add(field.block.word)
-    silent = [block.word for block in Block if block.word in changed_blocks and block.word not in told]
-    if not changes and not silent and _settled(old) != _settled(new):
-        silent = [Block.PRODUCT_SUPPLY.word]
-    return (*changes, *(FieldChange(field=word, old=None, new=None) for word in silent))
+            told.add(field.block)
+    silent = [block for block in Block if block not in told and differs(block)]
+    if not changes and not silent and not is_equal and _settled(old) != _settled(new):
+        silent = [Block.PRODUCT_SUPPLY]
+    return (*changes, *(FieldChange(field=block.word, old=None, new=None) for block in silent))
 
 
 def _changes(field: _Field, old: Product, new: Product) -> Iterator[FieldChange]:

@@ -13,9 +13,11 @@ from syncengine.onix.element import Element, bare_code
 from syncengine.onix.release2 import MARK, RELEASE, upgraded
 from syncengine.onix.repair import local_name, repair
 
-__all__ = ["Element", "bare_code", "read_product", "reference_name"]
+__all__ = ["MAX_DEPTH", "Element", "bare_code", "is_mislabelled", "read_product", "reference_name"]
 
-_MAX_DEPTH = 100
+MAX_DEPTH = 100
+"""How deep the elements of a record may be nested, the record itself being the first."""
+
 _MAX_ATTRIBUTES = 1000
 _NAMES = {**RELEASE_2_NAMES, **REFERENCE_NAMES}
 _BLOCKS = frozenset(block.value for block in Block)
@@ -39,12 +41,12 @@ def read_product(opening: bytes, body: bytes, closing: bytes) -> tuple[Element, 
     product = _element(_product(found.root), 1)
     if found.root.get(MARK) == RELEASE:
         return upgraded(product, {str(name): str(value) for name, value in found.root.items()}), found.warnings
-    if _is_mislabelled(product):
+    if is_mislabelled(product):
         return upgraded(product), (*found.warnings, _MISLABELLED)
     return product, found.warnings
 
 
-def _is_mislabelled(product: Element) -> bool:
+def is_mislabelled(product: Element) -> bool:
     """Whether a record of release 2 stands under another's name: read as ONIX 3 it would say nothing (reference/onix.md 2.16)."""
     names = {child.name for child in product.children}
     return _BLOCKS.isdisjoint(names) and not _ONLY_IN_RELEASE_2.isdisjoint(names)
@@ -67,8 +69,8 @@ def _product(root: etree._Element) -> etree._Element:
 
 
 def _element(node: etree._Element, depth: int) -> Element:
-    if depth > _MAX_DEPTH:
-        raise RecordInvalid(f"elements nested more than {_MAX_DEPTH} deep, line {node.sourceline} of the record")
+    if depth > MAX_DEPTH:
+        raise RecordInvalid(f"elements nested more than {MAX_DEPTH} deep, line {node.sourceline} of the record")
     # Counted by their names first, for reading the values takes as many steps as there are attributes, squared.
     names = node.keys()
     if len(names) > _MAX_ATTRIBUTES:

@@ -8,8 +8,10 @@ from functools import lru_cache
 from html.entities import html5
 from typing import Final
 
+from syncengine.domain.frame import Context
 from syncengine.domain.passes import Noted, WarningKind
 from syncengine.onix.codelists import LIST_OF_ELEMENT, CodeLists
+from syncengine.onix.dialect import reference_name
 from syncengine.onix.element import Element, bare_code
 
 _EXCERPT: Final = 40
@@ -34,6 +36,7 @@ _FILLERS: Final = frozenset(
     }
 )
 _LONGEST_FILLER: Final = max(map(len, _FILLERS))
+_START: Final = re.compile(r"<([^ \t\n<>/]++)[^<>]*+>([^<]*+)(?=<(/?))")
 _ENTITY: Final = re.compile(r"&(?:#[0-9]+|#x[0-9A-Fa-f]+|[A-Za-z][A-Za-z0-9]*);")
 
 _NEW_IN_31: Final = frozenset(
@@ -55,7 +58,7 @@ _NEW_IN_31: Final = frozenset(
 
 def lint(product: Element, release: str, codes: CodeLists) -> list[Noted]:
     """Codes that are unknown or stand between blanks, elements of a later release, fillers and double escapes in names."""
-    later = _NEW_IN_31 if release.startswith("3.0") else frozenset()
+    later = _later(release)
     plain = _plain_texts(codes, later)
     elements, odd = [product], []
     for element in elements:
@@ -67,6 +70,34 @@ def lint(product: Element, release: str, codes: CodeLists) -> list[Noted]:
     if not odd:
         return []
     return [*_later_release(odd, release, later), *_in_codes(odd, codes), *_in_names(odd)]
+
+
+def is_sound(text: str, context: Context, codes: CodeLists) -> bool:
+    """Whether a glance at the text of a plain record, and at what its header says for it, shows that `lint` has nothing to tell."""
+    if text.count("<") != text.count(">"):
+        return False
+    plain = _plain_texts(codes, _later(context.release))
+    for tag, inside, ends in set(_START.findall(text)):
+        name = reference_name(tag)
+        if name in plain and inside not in plain[name] and not _is_fine(name, inside, codes, is_whole=bool(ends)):
+            return False
+    header = context.header
+    unsaid = {**header.price_defaults({"PriceAmount"}), "LanguageCode": header.default_language}
+    return all(not said or name not in plain or said in plain[name] for name, said in unsaid.items())
+
+
+def _is_fine(name: str, written: str, codes: CodeLists, *, is_whole: bool) -> bool:
+    """Whether it is but known codes, or a name that is no filler and refers to no more than ampersands."""
+    if name in _TERRITORY_PARTS:
+        return not _unknown(name, written, codes)[0]
+    if name not in _NAMES or not is_whole:
+        return False
+    is_filler = len(written) <= _LONGEST_FILLER and written.strip().casefold() in _FILLERS
+    return not is_filler and ("&" not in written or ";" not in written.replace("&amp;", ""))
+
+
+def _later(release: str) -> frozenset[str]:
+    return _NEW_IN_31 if release.startswith("3.0") else frozenset()
 
 
 @lru_cache(maxsize=8)

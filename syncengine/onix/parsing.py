@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -31,10 +31,10 @@ from syncengine.errors import RecordInvalid
 from syncengine.onix.codelists import CodeLists, standard
 from syncengine.onix.defaults import defaulted
 from syncengine.onix.dialect import read_product
-from syncengine.onix.digest import digests
 from syncengine.onix.element import Element, bare_code
 from syncengine.onix.encoding import strip_blanks
-from syncengine.onix.lint import lint, stripped_code, unknown_code
+from syncengine.onix.lint import is_sound, lint, stripped_code, unknown_code
+from syncengine.onix.plain import plain, plain_product
 from syncengine.onix.shapes import odd_date, odd_identifier
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
@@ -49,6 +49,23 @@ _RENTAL_PRICE = "06"
 _TERMS = frozenset(
     {"PriceCondition", "PriceConstraint", "BatchBonus", "EpubLicense", "MinimumOrderQuantity", "PricePer"}
 )
+_UNREAD = frozenset(
+    {
+        *("Collection", "Contributor", "Extent", "Language", "Subject", "Audience", "AudienceRange", "Measure"),
+        *("AncillaryContent", "EpubUsageConstraint", "ProductClassification", "ProductPart", "Event"),
+        *("CollateralDetail", "TextContent", "CitedContent", "SupportingResource", "Prize"),
+        *("PromotionDetail", "ContentDetail", "RelatedMaterial", "ProductionDetail"),
+        *(
+            "CopyrightStatement",
+            "ProductContact",
+            "PublisherRepresentative",
+            "ReturnsConditions",
+            "Stock",
+            "NewSupplier",
+        ),
+    }
+)
+"""Composites that hold no fact that decisions are made of."""
 _ONE = frozenset({None, "0", "1"})
 _WHOLE_COPY = frozenset({None, "00"})
 """List 60."""
@@ -62,10 +79,9 @@ _NOTHING = Element("", (), None, (), None)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParsedRecord:
-    """One record: its facts, the digests of its blocks, and what its sender did wrong and was put right."""
+    """One record: its facts, and what its sender did wrong and was put right."""
 
     product: Product
-    digests: Mapping[str, bytes]
     warnings: tuple[Noted, ...]
 
 
@@ -83,12 +99,26 @@ def parse(body: bytes, context: Context, reading: Reading | None = None) -> Pars
     Without a `reading` by the code lists that are shipped, and with quarantine for records that have no reference.
     """
     reading = reading or _usual_reading()
-    element, repairs = read_product(context.opening, body, context.closing)
-    element = defaulted(element, context.header)
+    element, told = _at_a_glance(body, context, reading.codes) or _with_care(body, context, reading.codes)
     reader = _Reader(reading)
     product = reader.product(element)
-    noted = (*repairs, *lint(element, context.release, reading.codes), *reader.warnings())
-    return ParsedRecord(product=product, digests=digests(element), warnings=tuple(dict.fromkeys(noted)))
+    return ParsedRecord(product=product, warnings=tuple(dict.fromkeys((*told, *reader.warnings()))))
+
+
+def _at_a_glance(body: bytes, context: Context, codes: CodeLists) -> tuple[Element, Sequence[Noted]] | None:
+    """Of a plain record of which there is nothing to tell, as much as facts are made of."""
+    text = plain(context.opening, body, context.closing)
+    if text is None or not is_sound(text, context, codes):
+        return None
+    element = plain_product(text, _UNREAD)
+    return element and (defaulted(element, context.header), ())
+
+
+def _with_care(body: bytes, context: Context, codes: CodeLists) -> tuple[Element, Sequence[Noted]]:
+    """The whole of any record, and what had to be repaired or is odd about it."""
+    element, repairs = read_product(context.opening, body, context.closing)
+    element = defaulted(element, context.header)
+    return element, (*repairs, *lint(element, context.release, codes))
 
 
 @lru_cache(maxsize=1)
@@ -104,7 +134,18 @@ class _Reader:
         self._noted: list[Noted] = []
         self._stripped: set[str] = set()
 
+    @property
+    def noted(self) -> tuple[Noted, ...]:
+        """What had to be put right."""
+        return tuple(self._noted)
+
+    @property
+    def stripped(self) -> frozenset[str]:
+        """The elements around whose codes blanks were stripped."""
+        return frozenset(self._stripped)
+
     def warnings(self) -> list[Noted]:
+        """All of it in words."""
         return [*self._noted, *map(stripped_code, sorted(self._stripped))]
 
     def _note(self, kind: WarningKind, says: str) -> None:
@@ -261,10 +302,16 @@ class _Reader:
             availability=self._code(detail, "ProductAvailability"),
             dates=self._dates(detail, "SupplyDate"),
             unpriced=self._code(detail, "UnpricedItemType"),
-            prices=tuple(self._price(price) for price in detail.all("Price")),
+            prices=tuple([self._known_price(price) for price in detail.all("Price")]),
         )
 
-    def _price(self, price: Element) -> Price:
+    def _known_price(self, price: Element) -> Price:
+        facts, noted, stripped = _price_of(price.children, self._reading.codes)
+        self._noted.extend(noted)
+        self._stripped.update(stripped)
+        return facts
+
+    def price(self, price: Element) -> Price:
         kind = self._code(price, "PriceType")
         amount = self._number(price, "PriceAmount")
         currency = self._code(price, "CurrencyCode")
@@ -375,6 +422,14 @@ class _Reader:
     def _territory(self, element: Element) -> Territory | None:
         found = element.child("Territory")
         return None if found is None else _territory(tuple([(part.name, part.content()) for part in found.children]))
+
+
+@lru_cache(maxsize=4096)
+def _price_of(parts: tuple[Element, ...], codes: CodeLists) -> tuple[Price, tuple[Noted, ...], frozenset[str]]:
+    """A price, what had to be put right, and the elements around whose codes blanks were stripped; feeds repeat their prices."""
+    reader = _Reader(Reading(codes=codes))
+    price = reader.price(_NOTHING._replace(children=parts))
+    return price, reader.noted, reader.stripped
 
 
 @lru_cache(maxsize=4096)

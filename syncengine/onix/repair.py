@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import threading
 from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache
@@ -38,7 +39,22 @@ def _parser_that(*, recovers: bool) -> etree.XMLParser:
     )
 
 
+class _Deaf:
+    """Hears nothing of what is parsed."""
+
+    def close(self) -> None:
+        """Give nothing at the end."""
+
+
+class _Verifying(threading.local):
+    """What a parser complained of is kept in it, so that threads must not share one."""
+
+    def __init__(self) -> None:
+        self.parser = etree.XMLParser(target=_Deaf(), no_network=True, huge_tree=False, collect_ids=False)  # type: ignore[arg-type]  # every handler is optional
+
+
 _PARSER = _parser_that(recovers=False)
+_verifying = _Verifying()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +66,7 @@ class Repaired:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wrapper:
+class Wrapper:
     """What stands around a record: its opening on one line, so that the record's first line is line 1, and its codec."""
 
     label: str
@@ -62,8 +78,8 @@ class _Wrapper:
 
 def repair(opening: bytes, body: bytes, closing: bytes) -> Repaired:
     """Parse one record inside its wrapper; raises RecordInvalid, with line and column within the record, where nothing helps."""
-    wrapper = _wrapper(opening, closing)
-    if not _is_windows_1252(body, wrapper):
+    wrapper = wrapper_of(opening, closing)
+    if not is_windows_1252(body, wrapper):
         try:
             return Repaired(root=etree.fromstring(wrapper.opening + body + wrapper.closing, _PARSER))
         except etree.XMLSyntaxError:
@@ -78,6 +94,16 @@ def repair(opening: bytes, body: bytes, closing: bytes) -> Repaired:
         raise RecordInvalid(_reason(error, len(wrapper.bare_opening.encode()))) from error
     unsaid = Noted(WarningKind.ENCODING, f"{wrapper.label} read as {wrapper.codec}")
     return Repaired(root=root, warnings=tuple(warnings) or (unsaid,))
+
+
+def is_well_formed(body: bytes, wrapper: Wrapper) -> bool:
+    """Whether the parser has nothing to complain of in a record; at twice the speed of parsing, since it builds no tree."""
+    parser = _verifying.parser
+    try:
+        etree.fromstring(wrapper.opening + body + wrapper.closing, parser)
+    except etree.XMLSyntaxError:
+        return False
+    return not len(parser.error_log)
 
 
 def mended(opening: bytes, body: bytes, closing: bytes) -> bytes:
@@ -117,7 +143,8 @@ def _parse_any_namespace(document: bytes, warnings: list[Noted]) -> etree._Eleme
 
 
 @lru_cache(maxsize=64)
-def _wrapper(opening: bytes, closing: bytes) -> _Wrapper:
+def wrapper_of(opening: bytes, closing: bytes) -> Wrapper:
+    """What stands around the records of a message, as the parser is to see it."""
     flat = opening.replace(b"\r", b" ").replace(b"\n", b" ")
     declaration = _DECLARATION.match(flat)
     label = _ENCODING.search(declaration[0]) if declaration else None
@@ -127,7 +154,7 @@ def _wrapper(opening: bytes, closing: bytes) -> _Wrapper:
     except LookupError:
         codec = "utf-8"
     bare = flat[declaration.end() :] if declaration else flat
-    return _Wrapper(
+    return Wrapper(
         label=encoding,
         codec=codec,
         opening=flat.lstrip(),
@@ -136,13 +163,13 @@ def _wrapper(opening: bytes, closing: bytes) -> _Wrapper:
     )
 
 
-def _is_windows_1252(body: bytes, wrapper: _Wrapper) -> bool:
+def is_windows_1252(body: bytes, wrapper: Wrapper) -> bool:
     """Whether bytes that ISO 8859-1 has no characters for stand under its label."""
     return wrapper.codec == "iso8859-1" and not body.isascii() and _C1_BYTES.search(body) is not None
 
 
-def _decode(body: bytes, wrapper: _Wrapper) -> tuple[str, list[Noted]]:
-    if _is_windows_1252(body, wrapper):
+def _decode(body: bytes, wrapper: Wrapper) -> tuple[str, list[Noted]]:
+    if is_windows_1252(body, wrapper):
         says = f"bytes 0x80 to 0x9F under {wrapper.label} read as windows-1252"
         return body.decode("cp1252", "replace"), [Noted(WarningKind.ENCODING, says)]
     try:

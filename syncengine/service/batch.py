@@ -8,7 +8,7 @@ from datetime import datetime
 
 from anyio.lowlevel import checkpoint
 
-from syncengine.catalogue.compare import Content, compare
+from syncengine.catalogue.compare import Comparison, compare
 from syncengine.domain.change import Change, ChangeKind, FieldChange
 from syncengine.domain.codes import NotificationType, PublishingDateRole
 from syncengine.domain.frame import Frame
@@ -16,7 +16,7 @@ from syncengine.domain.ids import RecordId, RecordReference, SourceName, TitleKe
 from syncengine.domain.passes import Noted, RecordOutcome, WarningKind
 from syncengine.domain.product import Product
 from syncengine.errors import RecordInvalid
-from syncengine.onix.digest import digests_of
+from syncengine.onix.difference import Difference, Written
 from syncengine.onix.parsing import ParsedRecord
 from syncengine.ports import (
     AsideKind,
@@ -27,7 +27,7 @@ from syncengine.ports import (
     SetAside,
 )
 from syncengine.service.merging import Whole, merged, with_held
-from syncengine.service.parsers import BREATH, Parsed, Parsers
+from syncengine.service.parsers import BREATH, Compared, Parsed, Parsers
 from syncengine.service.verdict import Setting, Verdict
 
 Standing = KnownRecord | RecordWrite | None
@@ -68,7 +68,10 @@ async def judge_batch(
     """One verdict for each frame, in feed order; of several that settle one record the last counts."""
     to_parse = [number for number, frame in enumerate(frames) if frame.reference and not _is_known(frame, known)]
     bodies = [frames[number].body for number in to_parse]
-    results = await parsers.parse(bodies, setting.context, derives_reference=setting.reading.derives_reference)
+    bases = [_base(known.get(frame.reference)) for frame in map(frames.__getitem__, to_parse) if frame.reference]
+    results = await parsers.parse(
+        bodies, setting.context, bases=bases, derives_reference=setting.reading.derives_reference
+    )
     parsed = dict(zip(to_parse, results, strict=True))
     verdicts: list[Verdict] = []
     settled: dict[RecordReference, int] = {}
@@ -149,8 +152,8 @@ def _block_update(
 
 def _applied(frame: Frame, whole: Whole, old: KnownRecord | None, setting: Setting) -> Verdict:
     product = _known_by(frame, whole.parsed.product)
-    base = old if old and old.status is RecordStatus.LIVE else None
-    comparison = compare(_content(base), Content(product=product, digests=whole.parsed.digests))
+    base = _base(old)
+    comparison = _compared(base, product, whole)
     key = _key(product, setting)
     return Verdict(
         frame=frame,
@@ -178,13 +181,20 @@ def _applied(frame: Frame, whole: Whole, old: KnownRecord | None, setting: Setti
     )
 
 
-def _content(known: KnownRecord | None) -> Content | None:
-    if known is None:
-        return None
-    context = known.context
-    return Content(
-        product=known.product, digests=digests_of(context.opening, known.body, context.closing, context.header)
-    )
+def _base(known: KnownRecord | None) -> KnownRecord | None:
+    """What a record is compared with: nothing, where it is not live."""
+    return known if known and known.status is RecordStatus.LIVE else None
+
+
+def _compared(base: KnownRecord | None, product: Product, whole: Whole) -> Comparison:
+    """As it was compared where it was parsed, unless it became another since."""
+    parsed = whole.parsed
+    if isinstance(parsed, Compared) and parsed.comparison and parsed.product is product:
+        return parsed.comparison
+    if base is None:
+        return Comparison(outcome=RecordOutcome.ADDED)
+    old, new = Written(body=base.body, context=base.context), Written(body=whole.body, context=whole.context)
+    return compare(base.product, product, Difference(old, new))
 
 
 def _record_change(

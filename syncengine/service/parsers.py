@@ -1,97 +1,126 @@
-"""Frames to parsed records, in feed order: inline, or by worker processes that die with this one."""
+"""Frames to parsed and compared records, in feed order: inline, or by worker processes that die with this one."""
 
 from __future__ import annotations
 
-import ctypes
+import asyncio
 import multiprocessing
 import os
-import signal
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+import sys
+from collections import deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from types import ModuleType
 
-import anyio
+import msgspec
 import structlog
 from anyio.lowlevel import checkpoint
 
 from syncengine.domain.frame import Context
-from syncengine.errors import RecordInvalid
 from syncengine.onix.codelists import CodeLists, standard
-from syncengine.onix.parsing import ParsedRecord, Reading, parse
+from syncengine.onix.parsing import Reading
+from syncengine.ports import KnownRecord
+from syncengine.service import parsing
+from syncengine.service.parsing import Answer, Base, Compared, Parsed, Task, read
+
+__all__ = ["BREATH", "Compared", "Parsed", "Parsers"]
 
 BREATH = 16
-"""Records parsed or compared between two chances for other work: some ten milliseconds."""
+"""Records parsed or compared between two chances for other work: a few milliseconds."""
 
 _PORTION = 64
-"""Records a worker process takes at a time."""
-
-_PR_SET_PDEATHSIG = 1
+"""Records a worker process takes at a time; its answer is decoded in a few milliseconds."""
 
 log = structlog.get_logger(__name__)
 
-Parsed = ParsedRecord | RecordInvalid
+_encode = msgspec.msgpack.Encoder().encode
+_answers = msgspec.msgpack.Decoder(list[Answer])
 
 
 class Parsers:
-    """Parses batches by one issue of the code lists; give back its processes with `close`."""
+    """Parses batches by one issue of the code lists; give back its processes with `close`.
+
+    Worker processes take some tenths of a second to start. They are started by the first batch that is worth it, or before by
+    `warm_up`, and nobody waits for them: until they answer, batches are parsed here.
+    """
 
     def __init__(self, workers: int = 0, codes: CodeLists | None = None) -> None:
         self._workers = workers
         self.codes = codes or standard()
         """What was fingerprinted under others must be read anew."""
         self._pool: ProcessPoolExecutor | None = None
+        self._greeting: Future[None] | None = None
+
+    def warm_up(self) -> None:
+        """Have worker processes started, if there are to be any; returns at once."""
+        if self._workers and self._pool is None:
+            self._pool = _start(self._workers, self.codes)
+            with _without_main():
+                self._greeting, *_ = [self._pool.submit(parsing.greet) for _ in range(self._workers)]
 
     async def parse(
-        self, bodies: Sequence[bytes], context: Context, *, derives_reference: bool = False
+        self,
+        bodies: Sequence[bytes],
+        context: Context,
+        *,
+        bases: Sequence[KnownRecord | None] = (),
+        derives_reference: bool = False,
     ) -> list[Parsed]:
         """One result for each body, in their order: the record, or why it cannot be read.
 
+        `bases` are the live records that they are compared with, one for each body, where they are compared at all.
         `derives_reference`: a record without RecordReference gets one of its best identifier.
         """
+        tasks = [_task(body, base) for body, base in zip(bodies, bases or [None] * len(bodies), strict=True)]
         reading = Reading(codes=self.codes, derives_reference=derives_reference)
-        if self._workers == 0 or len(bodies) <= _PORTION:
-            return await _parse_inline(bodies, context, reading)
-        pool = self._pool = self._pool or _start(self._workers, self.codes)
-        portions = [bodies[start : start + _PORTION] for start in range(0, len(bodies), _PORTION)]
-        results: list[list[Parsed]] = [[] for _ in portions]
+        if len(tasks) > _PORTION:
+            self.warm_up()
+        results: list[Parsed] = []
+        while left := tasks[len(results) :]:
+            if self._greeting is not None and self._greeting.done() and len(left) > BREATH:
+                async for portion in self._by_workers(left, context, reading):
+                    results += portion
+            else:
+                await checkpoint()
+                results += [read(task, context, reading) for task in left[:BREATH]]
+        return results
 
-        async def one(number: int) -> None:
-            future = pool.submit(_parse_portion, portions[number], context, derives_reference=derives_reference)
-            results[number] = await anyio.to_thread.run_sync(future.result, abandon_on_cancel=True)
-
+    async def _by_workers(
+        self, tasks: Sequence[Task], context: Context, reading: Reading
+    ) -> AsyncIterator[Sequence[Parsed]]:
+        """Portion by portion in their order; no more where a worker process dies."""
+        pool, within, sent = self._pool, _encode(context), deque[Future[bytes]]()
         try:
-            async with anyio.create_task_group() as tasks:
-                for number in range(len(portions)):
-                    tasks.start_soon(one, number)
-        except* BrokenProcessPool:
+            for start in range(0, len(tasks), _PORTION):
+                portion = _encode(tasks[start : start + _PORTION])
+                if pool is not None:
+                    sent.append(pool.submit(parsing.read_portion, portion, within, reading.derives_reference))
+                await checkpoint()
+                if len(sent) > 2 * self._workers:
+                    yield await _received(sent.popleft())
+            while sent:
+                yield await _received(sent.popleft())
+        except BrokenProcessPool:
             log.warning("a worker process was killed; this batch is parsed here, the next by new ones")
             if self._pool is pool:
                 self.close()
-            results = [await _parse_inline(bodies, context, reading)]
-        return [result for portion in results for result in portion]
 
     def close(self) -> None:
         """End the worker processes."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+            self._pool = self._greeting = None
 
 
-async def _parse_inline(bodies: Sequence[bytes], context: Context, reading: Reading) -> list[Parsed]:
-    results: list[Parsed] = []
-    for number, body in enumerate(bodies):
-        if number % BREATH == 0:
-            await checkpoint()
-        results.append(_parse_one(body, context, reading))
-    return results
+def _task(body: bytes, base: KnownRecord | None) -> Task:
+    known = Base(product=base.product, body=base.body, context=base.context) if base else None
+    return Task(body=body, base=known)
 
 
-def _parse_one(body: bytes, context: Context, reading: Reading) -> Parsed:
-    try:
-        return parse(body, context, reading)
-    except RecordInvalid as error:
-        # Anew: the one that was raised holds all that it was raised in, the record's bytes among it.
-        return RecordInvalid(str(error), hint=error.hint)
+async def _received(answer: Future[bytes]) -> list[Parsed]:
+    encoded: bytes = await asyncio.wrap_future(answer)
+    return [each.result for each in _answers.decode(encoded)]
 
 
 def _start(workers: int, codes: CodeLists) -> ProcessPoolExecutor:
@@ -99,31 +128,17 @@ def _start(workers: int, codes: CodeLists) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin_worker,
+        initializer=parsing.begin_worker,
         initargs=(os.getpid(), None if codes is standard() else codes),
     )
 
 
-# --- in a worker process
-
-_worker_codes: CodeLists | None = None
-
-
-def _begin_worker(parent: int, codes: CodeLists | None) -> None:
-    global _worker_codes  # noqa: PLW0603 - set once, before the first batch
-    _worker_codes = codes
-    _die_with_parent(parent)
-
-
-def _parse_portion(bodies: Sequence[bytes], context: Context, *, derives_reference: bool) -> list[Parsed]:
-    reading = Reading(codes=_worker_codes or standard(), derives_reference=derives_reference)
-    return [_parse_one(body, context, reading) for body in bodies]
-
-
-def _die_with_parent(parent: int) -> None:
-    """Ask the kernel to end this process with its parent; on other systems the broken pipe does it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(os, "pidfd_open"):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os.kill(os.getpid(), signal.SIGKILL)
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes that are spawned meanwhile do not import the program that they serve, which takes longer than all they need."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from adapters.files import OnixRules
-from syncengine.catalogue.compare import Content, compare
+from syncengine.catalogue.compare import compare
 from syncengine.domain.ids import Format, Isbn, SourceName, TitleKey
 from syncengine.domain.territory import Market
 from syncengine.domain.title import Title
 from syncengine.errors import RecordInvalid
+from syncengine.onix.difference import Difference, Written
 from syncengine.onix.digest import digests_of
 from syncengine.onix.parsing import parse
 from tests.property.trees import (
@@ -28,7 +29,7 @@ from tests.property.trees import (
     respell,
     write,
 )
-from tests.records import REFERENCE_30, context
+from tests.records import REFERENCE_30, context, digests_in
 
 ODD_TEXTS = (
     *(
@@ -106,8 +107,9 @@ def test_any_text_anywhere_is_read_or_refused_and_can_be_compared_and_offered(tr
     known = parse(etree.tostring(plain), context())
     with suppress(RecordInvalid):
         found = parse(etree.tostring(odd), context())
-        old, new = (Content(product=one.product, digests=one.digests) for one in (known, found))
-        assert compare(old, new).fields or old.digests == new.digests
+        old, new = (Written(body=etree.tostring(node), context=context()) for node in (plain, odd))
+        before, after = (digests_in(one.context, one.body) for one in (old, new))
+        assert compare(known.product, found.product, Difference(old, new)).fields or before == after
         for market in MARKETS:
             for at in INSTANTS:
                 assert RULES.offer(Title(key=KEY, records=(found.product,)), market, at).at == at

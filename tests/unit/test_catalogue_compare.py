@@ -6,8 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from syncengine.catalogue.compare import Content, compare
-from syncengine.catalogue.detect import field_changes
+from syncengine.catalogue.compare import Comparison, compare
 from syncengine.domain.dates import OnixDate
 from syncengine.domain.ids import RecordReference
 from syncengine.domain.passes import RecordOutcome
@@ -21,7 +20,9 @@ from syncengine.domain.product import (
     SupplyDetail,
     Tax,
 )
+from syncengine.domain.tags import Block
 from syncengine.domain.territory import Territory
+from syncengine.onix.difference import Difference, Written
 from syncengine.onix.parsing import parse
 from tests.records import Record, sample
 
@@ -45,17 +46,16 @@ PRODUCT = Product(
     sales_rights=(SalesRights(type="01", territory=LONG),),
     supplies=(SUPPLY,),
 )
-DIGESTS = {"record": b"1", "descriptive_detail": b"2", "collateral_detail": b"3", "product_supply": b"6"}
 
 
-def content(product: Product = PRODUCT, **digests: bytes) -> Content:
-    return Content(product=product, digests=DIGESTS | digests)
+def compared(new: Product = PRODUCT, old: Product = PRODUCT, *differing: Block) -> Comparison:
+    return compare(old, new, lambda block: block in differing)
 
 
 def told(
-    new: Product, old: Product = PRODUCT, blocks: tuple[str, ...] = ()
+    new: Product, old: Product = PRODUCT, blocks: tuple[Block, ...] = ()
 ) -> list[tuple[str, str | None, str | None]]:
-    return [(change.field, change.old, change.new) for change in field_changes(old, new, blocks)]
+    return [(change.field, change.old, change.new) for change in compared(new, old, *blocks).fields]
 
 
 def with_detail(**facts) -> Product:
@@ -70,41 +70,40 @@ def with_supply(**facts) -> Product:
 
 
 def test_a_record_that_was_not_known_is_added():
-    assert (RecordOutcome.ADDED, ()) == (compare(None, content()).outcome, compare(None, content()).fields)
+    found = compare(None, PRODUCT, lambda block: True)
+    assert (RecordOutcome.ADDED, ()) == (found.outcome, found.fields)
 
 
 def test_equal_content_is_touched():
-    found = compare(content(), content())
+    found = compared()
     assert (RecordOutcome.TOUCHED, ()) == (found.outcome, found.fields)
 
 
 def test_order_of_repeats_is_no_change():
     turned = with_detail(prices=(USD, CAD))
     assert turned != PRODUCT
-    assert RecordOutcome.TOUCHED is compare(content(), content(turned)).outcome
+    assert RecordOutcome.TOUCHED is compared(turned).outcome
 
 
-def test_a_fact_that_the_digests_do_not_show_is_a_change():
-    found = compare(content(), content(with_detail(prices=(replace(CAD, currency="EUR"), USD))))
+def test_a_fact_that_the_blocks_do_not_show_is_a_change():
+    found = compared(with_detail(prices=(replace(CAD, currency="EUR"), USD)))
     assert (RecordOutcome.CHANGED, {"price"}) == (found.outcome, {change.field for change in found.fields})
 
 
 def test_a_block_without_facts_is_named_alone():
-    found = compare(content(), content(collateral_detail=b"9"))
+    found = compared(PRODUCT, PRODUCT, Block.COLLATERAL_DETAIL)
     assert [("collateral_detail", None, None)] == [(c.field, c.old, c.new) for c in found.fields]
 
 
-def test_a_block_that_came_or_went_is_named():
-    found = compare(content(), content(related_material=b"5"))
-    assert ["related_material"] == [change.field for change in found.fields]
-    assert found.fields == compare(content(related_material=b"5"), content()).fields
-
-
 def test_a_block_whose_facts_tell_the_change_is_not_named():
-    found = compare(
-        content(), content(replace(PRODUCT, title="Another"), descriptive_detail=b"9", collateral_detail=b"9")
-    )
+    found = compared(replace(PRODUCT, title="Another"), PRODUCT, Block.DESCRIPTIVE_DETAIL, Block.COLLATERAL_DETAIL)
     assert ["title", "collateral_detail"] == [change.field for change in found.fields]
+
+
+def test_a_block_whose_facts_tell_the_change_is_not_looked_at():
+    asked: list[Block] = []
+    compare(PRODUCT, with_detail(availability="40"), lambda block: bool(asked.append(block)))
+    assert [block for block in Block if block is not Block.PRODUCT_SUPPLY] == asked
 
 
 # --- fields
@@ -252,14 +251,15 @@ def test_many_prices_are_compared_quickly():
 # --- real records
 
 
-def read(found: Record) -> Content:
-    parsed = parse(found.body, found.context)
-    return Content(product=parsed.product, digests=parsed.digests)
+def compared_as_read(old: Record, new: Record) -> Comparison:
+    before, after = (parse(found.body, found.context).product for found in (old, new))
+    written = (Written(body=found.body, context=found.context) for found in (old, new))
+    return compare(before, after, Difference(*written))
 
 
 def test_successive_versions_of_a_real_record():
-    versions = [read(sample(f"sequences/yy-3.0-ref/{number:02}.xml")[0]) for number in range(1, 14)]
-    changes = [compare(old, new).fields for old, new in pairwise(versions)]
+    versions = [sample(f"sequences/yy-3.0-ref/{number:02}.xml")[0] for number in range(1, 14)]
+    changes = [compared_as_read(old, new).fields for old, new in pairwise(versions)]
     fields = [[change.field for change in found] for found in changes]
     assert ["descriptive_detail"] == fields[0]
     assert ["related_material"] == fields[2]
@@ -271,8 +271,8 @@ def test_successive_versions_of_a_real_record():
 
 
 def test_a_preorder_that_is_published():
-    old, new = (read(sample(f"elibri/onix_{state}_product_example.xml")[0]) for state in ("preorder", "published"))
-    fields = {change.field: (change.old, change.new) for change in compare(old, new).fields}
+    old, new = (sample(f"elibri/onix_{state}_product_example.xml")[0] for state in ("preorder", "published"))
+    fields = {change.field: (change.old, change.new) for change in compared_as_read(old, new).fields}
     assert ("02", "04") == fields["publishing_status"]
     assert ("02", "03") == fields["notification_type"]
     assert ("27 20110201", None) == fields["publishing_date"]

@@ -206,8 +206,3 @@ def test_the_known_differences_of_the_pair_are_the_only_ones():
 def test_release_3_0_and_3_1_of_one_record_share_the_blocks_that_did_not_change():
     (one,), (other,) = sample("jonix/Onix3.1-single-ref.xml"), sample("jonix/single-book-onix3.xml")
     assert {"record", "related_material"} == set(of(one)) - differing(one, other)
-
-
-def test_the_frames_own_digests_are_those_of_parsing():
-    for found in sample("jonix/onix3-multiple.xml"):
-        assert of(found) == parse(found.body, found.context).digests

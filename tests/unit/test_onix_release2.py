@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from syncengine.onix.dialect import Element, read_product
 from syncengine.onix.framing import Framer
 from syncengine.onix.parsing import ParsedRecord, parse
 from syncengine.onix.release2 import codes
-from tests.records import sample_paths, samples_folder
+from tests.records import digests_in, sample_paths, samples_folder
 
 
 def framed(content: bytes) -> tuple[Context, list[Frame]]:
@@ -46,6 +46,11 @@ def product_of(content: bytes) -> Element:
 def parsed(inside: str, *, header: str = "", notification: str = "03") -> ParsedRecord:
     context, [frame] = framed(message(inside, header=header, notification=notification))
     return parse(frame.body, context)
+
+
+def digests(inside: str) -> Mapping[str, bytes]:
+    context, [frame] = framed(message(inside))
+    return digests_in(context, frame.body)
 
 
 def facts(inside: str, *, header: str = "") -> Product:
@@ -989,11 +994,11 @@ class TestRecords:
 
     def test_digests_tell_which_part_changed(self):
         base = "<ProductForm>BB</ProductForm><PublishingStatus>04</PublishingStatus>" + supply("")
-        before, after = parsed(base).digests, parsed(base.replace(">04<", ">07<")).digests
+        before, after = digests(base), digests(base.replace(">04<", ">07<"))
         assert [word for word in before if before[word] != after[word]] == ["publishing_detail"]
 
     def test_a_record_means_the_same_in_2_1_and_in_3_0(self):
-        old = parsed("<ProductForm>BB</ProductForm><NumberOfPages>10</NumberOfPages><AudienceCode>01</AudienceCode>")
+        old = "<ProductForm>BB</ProductForm><NumberOfPages>10</NumberOfPages><AudienceCode>01</AudienceCode>"
         new = (
             b'<ONIXMessage release="3.0"><Product><RecordReference>r1</RecordReference><NotificationType>03</NotificationType>'
             b"<DescriptiveDetail><ProductComposition>00</ProductComposition><ProductForm>BB</ProductForm><Extent>"
@@ -1002,8 +1007,10 @@ class TestRecords:
             b"</Product></ONIXMessage>"
         )
         context, [frame] = framed(new)
-        again = parse(frame.body, context)
-        assert (again.product, again.digests) == (old.product, old.digests)
+        assert (parsed(old).product, digests(old)) == (
+            parse(frame.body, context).product,
+            digests_in(context, frame.body),
+        )
 
     def test_a_whole_message_is_never_read_as_release_3(self):
         """A product form of 2.1 that 3.x gives another meaning: DO is a licence key in one, a disc in the other."""

@@ -1,0 +1,157 @@
+"""What is read from the text of a plain record is what a parser's tree and the careful look at it give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from syncengine.domain.frame import Context
+from syncengine.domain.tags import Block
+from syncengine.errors import RecordInvalid
+from syncengine.onix import parsing
+from syncengine.onix.codelists import standard
+from syncengine.onix.defaults import defaulted
+from syncengine.onix.dialect import read_product
+from syncengine.onix.difference import Difference, Written
+from syncengine.onix.element import Element
+from syncengine.onix.lint import is_sound, lint
+from syncengine.onix.parsing import Reading, parse
+from syncengine.onix.plain import plain, plain_product
+from tests.property.trees import WHOLE_RECORDS, Tree, respell, write
+from tests.records import REFERENCE_30, context, digests_in, sample, sample_paths, samples_folder
+
+SHORT_30 = REFERENCE_30.replace(b"ONIXMessage", b"ONIXmessage").replace(b"reference", b"short")
+PREFIXED = b'<o:ONIXMessage xmlns:o="http://ns.editeur.org/onix/3.0/reference" release="3.0">'
+
+SPELLINGS = st.sampled_from(
+    [
+        *("<!-- </Product> -->", "<?pi </Price> ?>", "<![CDATA[<p>&amp; x</p>]]>", "<![CDATA[]]>", "&#233;", "&#xE9;"),
+        *("&amp;eacute;", "&lt;", "]] >", "a > b", "\r\n", "\r", "é", "N/A", " 04 ", "XX", "\u200b", "", "CA US"),
+        *('<b x="a>b">y</b>', "<i/>", "<TitleText>&amp;</TitleText>", "<Price>1</Price>", "<x:y xmlns:x='u'>z</x:y>"),
+        *("<Date dateformat=\"05\" sourcename='a\tb'>2026</Date >", "<MarketReference/>", "<j151>1.0</j151>", "&nbsp;"),
+        *("<Subject><Subject/></Subject>", "<CollateralDetail/>", "<undeclared:a/>", "\u0001", "<ROWSalesRightsType/>"),
+    ]
+)
+"""What may stand in a record and has to be read as the parser reads it, or not at a glance."""
+
+
+def whole(tree: Element) -> Element:
+    """Without what stands behind a record, which is no part of it; an empty CDATA section is no text."""
+    return settled(tree)._replace(tail=None)
+
+
+def settled(tree: Element) -> Element:
+    return tree._replace(text=tree.text or None, tail=tree.tail or None, children=tuple(map(settled, tree.children)))
+
+
+def carefully(body: bytes, within: Context) -> parsing.ParsedRecord:
+    """As it is read where nothing is seen at a glance."""
+    reading = Reading()
+    element, told = parsing._with_care(body, within, reading.codes)
+    reader = parsing._Reader(reading)
+    product = reader.product(element)
+    return parsing.ParsedRecord(product=product, warnings=tuple(dict.fromkeys((*told, *reader.warnings()))))
+
+
+def check(body: bytes, within: Context) -> None:
+    """Elements, facts and warnings by both roads, as far as the quick one goes."""
+    text = plain(within.opening, body, within.closing)
+    if text is None:
+        return
+    element, repairs = read_product(within.opening, body, within.closing)
+    found = plain_product(text, ())
+    if found is not None:
+        assert (whole(element), ()) == (whole(found), repairs)
+    if is_sound(text, within, standard()):
+        assert [] == lint(defaulted(element, within.header), within.release, standard())
+    assert outcome(carefully, body, within) == outcome(parse, body, within)
+
+
+def outcome(read: Callable[[bytes, Context], parsing.ParsedRecord], body: bytes, within: Context) -> object:
+    """What is read, or why it cannot be."""
+    try:
+        return read(body, within)
+    except RecordInvalid as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("path", sample_paths(), ids=lambda path: path.stem)
+def test_real_records_read_at_a_glance_are_as_with_care(path: Path):
+    for found in sample(str(path.relative_to(samples_folder()))):
+        if not found.context.release.startswith("2"):
+            check(found.body, found.context)
+
+
+def with_odd_spellings(tree: Tree, data: st.DataObject) -> bytes:
+    """A record with a few odd spellings anywhere between its tags, in either tag style."""
+    node = write(tree)
+    if data.draw(st.booleans()):
+        respell(data, node)
+    body = etree.tostring(node, encoding="utf-8")
+    places = [at + 1 for at, byte in enumerate(body[:-1]) if byte == ord(">")]
+    for place in sorted(data.draw(st.lists(st.sampled_from(places), max_size=4)), reverse=True):
+        body = body[:place] + data.draw(SPELLINGS).encode() + body[place:]
+    return body
+
+
+@given(tree=WHOLE_RECORDS, opening=st.sampled_from([REFERENCE_30, SHORT_30, PREFIXED]), data=st.data())
+def test_any_record_read_at_a_glance_is_as_with_care(tree: Tree, opening: bytes, data: st.DataObject):
+    closing = b"</" + opening[opening.rindex(b"<") + 1 :].split()[0] + b">"
+    body = with_odd_spellings(tree, data)
+    try:
+        read_product(opening, body, closing)
+    except RecordInvalid:
+        with pytest.raises(RecordInvalid):
+            parse(body, context(opening, closing))
+    else:
+        check(body, context(opening, closing))
+
+
+@given(tree=WHOLE_RECORDS, data=st.data())
+def test_blocks_differ_where_their_digests_do(tree: Tree, data: st.DataObject):
+    old, new = with_odd_spellings(tree, data), with_odd_spellings(tree, data)
+    try:
+        before, after = (digests_in(context(), body) for body in (old, new))
+    except RecordInvalid:
+        return
+    differs = Difference(Written(body=old, context=context()), Written(body=new, context=context()))
+    assert {block: before.get(block.word) != after.get(block.word) for block in Block} == {
+        block: differs(block) for block in Block
+    }
+
+
+@pytest.mark.parametrize("folder", ["yy-3.0-ref"])
+def test_blocks_of_successive_real_records_differ_where_their_digests_do(folder: str):
+    names = sorted(path.name for path in (samples_folder() / "sequences" / folder).glob("*.xml"))
+    versions = [sample(f"sequences/{folder}/{name}")[0] for name in names]
+    for old, new in (*pairwise(versions), (versions[0], versions[-1])):
+        before, after = digests_in(old.context, old.body), digests_in(new.context, new.body)
+        differs = Difference(*(Written(body=found.body, context=found.context) for found in (old, new)))
+        assert [block for block in Block if before.get(block.word) != after.get(block.word)] == [
+            block for block in Block if differs(block)
+        ]
+
+
+def nested(depth: int) -> bytes:
+    inside = b"<a>" * (depth - 3) + b"</a>" * (depth - 3)
+    return (
+        b"<Product><RecordReference>r1</RecordReference><NotificationType>03</NotificationType>"
+        b"<CollateralDetail><TextContent>" + inside + b"</TextContent></CollateralDetail></Product>"
+    )
+
+
+@pytest.mark.parametrize("depth", [10, 60, 99, 100])
+def test_what_is_leapt_over_may_be_as_deep_as_anything(depth: int):
+    assert "r1" == parse(nested(depth), context()).product.reference
+
+
+@pytest.mark.parametrize("depth", [101, 150])
+def test_what_is_leapt_over_may_not_be_deeper(depth: int):
+    with pytest.raises(RecordInvalid, match="nested more than 100 deep"):
+        parse(nested(depth), context())
