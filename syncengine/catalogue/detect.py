@@ -39,6 +39,8 @@ class _Field:
     name: str
     block: Block
     lines: Callable[[Product], Iterable[Line]]
+    source: Callable[[Product], object] | None = None
+    """What the lines are made of, where comparing that is less work than making them."""
 
 
 def field_changes(old: Product, new: Product, differs: Callable[[Block], bool]) -> tuple[FieldChange, ...]:
@@ -63,7 +65,11 @@ def field_changes(old: Product, new: Product, differs: Callable[[Block], bool]) 
 
 
 def _changes(field: _Field, old: Product, new: Product) -> Iterator[FieldChange]:
+    if field.source is not None and field.source(old) == field.source(new):
+        return
     before, after = list(field.lines(old)), list(field.lines(new))
+    if before == after:
+        return
     gone, come = _without(before, after), _without(after, before)
     pairs = _paired(gone, come, _key) + _paired(gone, come, _family)
     for one, other in pairs:
@@ -339,6 +345,14 @@ def _prices(detail: SupplyDetail, where: str, whose: str) -> Iterator[Line]:
         )
 
 
+def _priced(product: Product) -> list[object]:
+    return [
+        (supply.markets, detail.supplier_name, detail.supplier_identifiers, detail.supplier_role, detail.prices)
+        for supply in product.supplies
+        for detail in supply.details
+    ]
+
+
 def _price_fact(price: Price) -> Hashable:
     """The price but for the order of its repeats."""
     return (
@@ -372,7 +386,7 @@ _FIELDS = (
     _Field(name="availability", block=Block.PRODUCT_SUPPLY, lines=_with_details(_availability)),
     _Field(name="supply_date", block=Block.PRODUCT_SUPPLY, lines=_with_details(_supply_dates)),
     _Field(name="unpriced", block=Block.PRODUCT_SUPPLY, lines=_with_details(_unpriced)),
-    _Field(name="price", block=Block.PRODUCT_SUPPLY, lines=_with_details(_prices)),
+    _Field(name="price", block=Block.PRODUCT_SUPPLY, lines=_with_details(_prices), source=_priced),
 )
 
 

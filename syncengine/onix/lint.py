@@ -36,6 +36,7 @@ _FILLERS: Final = frozenset(
     }
 )
 _LONGEST_FILLER: Final = max(map(len, _FILLERS))
+_PRICED: Final = frozenset({"PriceAmount"})
 _START: Final = re.compile(r"<([^ \t\n<>/]++)[^<>]*+>([^<]*+)(?=<(/?))")
 _ENTITY: Final = re.compile(r"&(?:#[0-9]+|#x[0-9A-Fa-f]+|[A-Za-z][A-Za-z0-9]*);")
 
@@ -72,18 +73,32 @@ def lint(product: Element, release: str, codes: CodeLists) -> list[Noted]:
     return [*_later_release(odd, release, later), *_in_codes(odd, codes), *_in_names(odd)]
 
 
-def is_sound(text: str, context: Context, codes: CodeLists) -> bool:
-    """Whether a glance at the text of a plain record, and at what its header says for it, shows that `lint` has nothing to tell."""
+def is_sound(texts: Sequence[str], context: Context, codes: CodeLists) -> bool:
+    """Whether a glance at the texts of a plain record, and at what its header says for it, shows that `lint` has nothing to tell.
+
+    The first is looked at as it is, the others are composites that come again and again.
+    """
+    later = _later(context.release)
+    first, *again = texts
+    if not _is_sound(first, codes, later) or not all([_is_sound_again(text, codes, later) for text in again]):
+        return False
+    header, plain = context.header, _plain_texts(codes, later)
+    unsaid = {**header.price_defaults(_PRICED), "LanguageCode": header.default_language}
+    return all([not said or name not in plain or said in plain[name] for name, said in unsaid.items()])
+
+
+def _is_sound(text: str, codes: CodeLists, later: frozenset[str]) -> bool:
     if text.count("<") != text.count(">"):
         return False
-    plain = _plain_texts(codes, _later(context.release))
+    plain = _plain_texts(codes, later)
     for tag, inside, ends in set(_START.findall(text)):
         name = reference_name(tag)
         if name in plain and inside not in plain[name] and not _is_fine(name, inside, codes, is_whole=bool(ends)):
             return False
-    header = context.header
-    unsaid = {**header.price_defaults({"PriceAmount"}), "LanguageCode": header.default_language}
-    return all(not said or name not in plain or said in plain[name] for name, said in unsaid.items())
+    return True
+
+
+_is_sound_again = lru_cache(maxsize=8192)(_is_sound)
 
 
 def _is_fine(name: str, written: str, codes: CodeLists, *, is_whole: bool) -> bool:

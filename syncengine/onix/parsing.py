@@ -108,10 +108,10 @@ def parse(body: bytes, context: Context, reading: Reading | None = None) -> Pars
 def _at_a_glance(body: bytes, context: Context, codes: CodeLists) -> tuple[Element, Sequence[Noted]] | None:
     """Of a plain record of which there is nothing to tell, as much as facts are made of."""
     text = plain(context.opening, body, context.closing)
-    if text is None or not is_sound(text, context, codes):
+    found = text and plain_product(text, _UNREAD)
+    if not found or not is_sound(found[1], context, codes):
         return None
-    element = plain_product(text, _UNREAD)
-    return element and (defaulted(element, context.header), ())
+    return defaulted(found[0], context.header), ()
 
 
 def _with_care(body: bytes, context: Context, codes: CodeLists) -> tuple[Element, Sequence[Noted]]:

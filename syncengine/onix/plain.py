@@ -8,7 +8,7 @@ is leapt over at the speed of a search. Elements are the very same as those of t
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -84,15 +84,18 @@ def _unwrapped(text: str) -> str:
     return "".join((*parts, text[at:]))
 
 
-def plain_product(text: str, unread: Collection[str]) -> Element | None:
-    """The `Product` of a plain record; of the composites whose reference names are `unread` no more than that they are there.
+def plain_product(text: str, unread: Collection[str]) -> tuple[Element, Sequence[str]] | None:
+    """The `Product` of a plain record, and the texts that it is made of: composites that come again and again each by itself.
 
-    None for a record of release 2 under a wrong label, and for one that is nested too deep.
+    Composites whose reference names are `unread` are left out, but for blocks, of which no more is told than that they are there;
+    left out are blanks behind composites that come again and again, too. None for a record of release 2 under a wrong label, and
+    for one that is nested too deep.
     """
-    found = _elements(text, unread)
+    kept: list[str] = []
+    found = _elements(text, unread, kept)
     if found is None or len(found) != 1 or found[0].name != "Product" or is_mislabelled(found[0]):
         return None
-    return found[0]
+    return found[0], kept
 
 
 def cut(text: str) -> Mapping[Block, str] | None:
@@ -122,19 +125,21 @@ def cut(text: str) -> Mapping[Block, str] | None:
 
 def elements(text: str) -> tuple[Element, ...]:
     """The elements of a block of `cut`; raises RecordInvalid where they are nested too deep."""
-    found = _elements(text)
+    found = _elements(text, (), None)
     if found is None:
         raise RecordInvalid(f"elements nested more than {MAX_DEPTH} deep")
     return found
 
 
-def _elements(
-    text: str, unread: Collection[str] = (), repeated: Collection[str] = _REPEATED
-) -> tuple[Element, ...] | None:
-    """The elements of a text of whole elements; none where there is text before them, or where they are nested too deep."""
+def _elements(text: str, unread: Collection[str], kept: list[str] | None) -> tuple[Element, ...] | None:
+    """The elements of a text of whole elements; none where there is text before them, or where they are nested too deep.
+
+    `kept`, if given, takes the texts of the composites that are read but once, behind the rest of the text.
+    """
     opened: list[tuple[str, Attributes, str | None, list[Element]]] = []
     children: list[Element] = []
-    at = 0
+    rest: list[str] = []
+    at = told = 0
     while found := _TAG.match(text, at):
         behind, tag, written, after, inside, tail = found.groups()
         start, at = at, found.end()
@@ -149,28 +154,37 @@ def _elements(
         elif after is not None:
             children.append(_new(Element, (name, attributes, None, (), _resolved(after))))
         elif name in unread and len(opened) < _MOST_LEAPT and (end := _end_of_shallow(text, at, tag)):
-            children.append(_new(Element, (name, attributes, None, (), None)))
             at = end
-        elif name in repeated and len(opened) < _MOST_LEAPT and (kept := _repeated_at(text, start, tag)):
-            element, at = kept
+            if len(opened) == 1:
+                children.append(_new(Element, (name, attributes, None, (), None)))
+        elif kept is not None and name in _REPEATED and (again := _repeated_at(text, start, tag, len(opened))):
+            element, end, at = again
             children.append(element)
+            kept.append(text[start:end])
+            rest.append(text[told:start])
+            told = end
         elif len(opened) < MAX_DEPTH - 1:
             opened.append((name, attributes, _resolved(inside), children))
             children = []
         else:
             return None
+    if kept is not None:
+        kept.insert(0, "".join((*rest, text[told:])))
     return tuple(children) if at == len(text) else None
 
 
-def _repeated_at(text: str, start: int, tag: str) -> tuple[Element, int] | None:
-    """The composite that begins there, and where the text behind it ends."""
-    end = text.find(f"</{tag}>", start)
+def _repeated_at(text: str, start: int, tag: str, depth: int) -> tuple[Element, int, int] | None:
+    """The composite that begins there, where it ends, and where the text behind it ends; none where that is no mere blank."""
+    closing = f"</{tag}>"
+    end = text.find(closing, start)
     following = text.find("<", end + 2)
-    if end < 0 or following < 0:
+    if end < 0 or following < 0 or depth >= _MOST_LEAPT:
         return None
-    closed = end + len(tag) + 3
-    found = _repeated(text[start:closed], tag)
-    return found and (_new(Element, (*found[:4], _resolved(text[closed:following]))), following)
+    end += len(closing)
+    if (tail := text[end:following]) and not tail.isspace():
+        return None
+    element = _repeated(text[start:end], tag)
+    return element and (element, end, following)
 
 
 @lru_cache(maxsize=4096)
@@ -178,7 +192,7 @@ def _repeated(text: str, tag: str) -> Element | None:
     """The element of a composite, made once of the same words; none where it is not alone, or might be nested too deep."""
     if _end_of_shallow(text, len(tag) + 1, tag) is None:
         return None
-    found = _elements(text, repeated=())
+    found = _elements(text, (), None)
     return found[0]._replace(children=_Kept(found[0].children)) if found else None
 
 
@@ -197,7 +211,7 @@ class _Kept(tuple[Element, ...]):
 def _end_of(text: str, at: int, tag: str) -> int | None:
     """Where the element that was opened before `at` ends, with the text behind it; none where it holds one of its own kind."""
     end = text.find(f"</{tag}>", at)
-    if end < 0 or _opens(tag).search(text, at, end):
+    if end < 0 or (text.find(f"<{tag}", at, end) >= 0 and _opens(tag).search(text, at, end)):
         return None
     following = text.find("<", end + 2)
     return following if following >= 0 else len(text)
