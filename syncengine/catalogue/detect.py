@@ -10,6 +10,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import NamedTuple
 
 from syncengine.domain.change import FieldChange
@@ -232,6 +233,10 @@ def _form(product: Product) -> list[Line]:
     return [Line(fact=fact, text=text)]
 
 
+def _protections(product: Product) -> list[Line]:
+    return _listed(product.protections)
+
+
 def _dates(product: Product) -> Iterator[Line]:
     for dated in product.publishing_dates:
         yield Line(fact=_date(dated), text=_date(dated), key=dated.role)
@@ -362,30 +367,40 @@ def _price_fact(price: Price) -> Hashable:
     )
 
 
+def _of_product(name: str, block: Block, lines: Callable[[Product], Iterable[Line]], *facts: str) -> _Field:
+    return _Field(name=name, block=block, lines=lines, source=attrgetter(*facts))
+
+
+def _of_supplies(name: str, lines: Callable[[Product], Iterable[Line]]) -> _Field:
+    return _Field(name=name, block=Block.PRODUCT_SUPPLY, lines=lines)
+
+
+def _of_fact(name: str, block: Block) -> _Field:
+    """A field that is one code or text of the product."""
+    fact = attrgetter(name)
+    return _Field(name=name, block=block, lines=lambda product: _scalar(fact(product)), source=fact)
+
+
 _FIELDS = (
-    _Field(name="reference", block=Block.RECORD, lines=lambda product: _scalar(product.reference)),
-    _Field(name="notification_type", block=Block.RECORD, lines=lambda product: _scalar(product.notification_type)),
-    _Field(name="identifiers", block=Block.RECORD, lines=_identifiers),
-    _Field(name="form", block=Block.DESCRIPTIVE_DETAIL, lines=_form),
-    _Field(name="protection", block=Block.DESCRIPTIVE_DETAIL, lines=lambda product: _listed(product.protections)),
-    _Field(name="title", block=Block.DESCRIPTIVE_DETAIL, lines=lambda product: _scalar(product.title)),
-    _Field(name="publisher", block=Block.PUBLISHING_DETAIL, lines=lambda product: _scalar(product.publisher)),
-    _Field(
-        name="publishing_status",
-        block=Block.PUBLISHING_DETAIL,
-        lines=lambda product: _scalar(product.publishing_status),
-    ),
-    _Field(name="publishing_date", block=Block.PUBLISHING_DETAIL, lines=_dates),
-    _Field(name="sales_rights", block=Block.PUBLISHING_DETAIL, lines=_rights),
-    _Field(name="sales_restriction", block=Block.PUBLISHING_DETAIL, lines=_restrictions),
-    _Field(name="market", block=Block.PRODUCT_SUPPLY, lines=_with_supplies(_market)),
-    _Field(name="sales_restriction", block=Block.PRODUCT_SUPPLY, lines=_with_supplies(_market_restrictions)),
-    _Field(name="market_status", block=Block.PRODUCT_SUPPLY, lines=_with_supplies(_market_status)),
-    _Field(name="market_date", block=Block.PRODUCT_SUPPLY, lines=_with_supplies(_market_dates)),
-    _Field(name="supplier", block=Block.PRODUCT_SUPPLY, lines=_with_details(_supplier)),
-    _Field(name="availability", block=Block.PRODUCT_SUPPLY, lines=_with_details(_availability)),
-    _Field(name="supply_date", block=Block.PRODUCT_SUPPLY, lines=_with_details(_supply_dates)),
-    _Field(name="unpriced", block=Block.PRODUCT_SUPPLY, lines=_with_details(_unpriced)),
+    _of_fact("reference", Block.RECORD),
+    _of_fact("notification_type", Block.RECORD),
+    _of_product("identifiers", Block.RECORD, _identifiers, "identifiers"),
+    _of_product("form", Block.DESCRIPTIVE_DETAIL, _form, "form", "form_details", "form_features", "composition"),
+    _of_product("protection", Block.DESCRIPTIVE_DETAIL, _protections, "protections"),
+    _of_fact("title", Block.DESCRIPTIVE_DETAIL),
+    _of_fact("publisher", Block.PUBLISHING_DETAIL),
+    _of_fact("publishing_status", Block.PUBLISHING_DETAIL),
+    _of_product("publishing_date", Block.PUBLISHING_DETAIL, _dates, "publishing_dates"),
+    _of_product("sales_rights", Block.PUBLISHING_DETAIL, _rights, "sales_rights", "rest_of_world_rights"),
+    _of_product("sales_restriction", Block.PUBLISHING_DETAIL, _restrictions, "sales_restrictions", "sales_rights"),
+    _of_supplies("market", _with_supplies(_market)),
+    _of_supplies("sales_restriction", _with_supplies(_market_restrictions)),
+    _of_supplies("market_status", _with_supplies(_market_status)),
+    _of_supplies("market_date", _with_supplies(_market_dates)),
+    _of_supplies("supplier", _with_details(_supplier)),
+    _of_supplies("availability", _with_details(_availability)),
+    _of_supplies("supply_date", _with_details(_supply_dates)),
+    _of_supplies("unpriced", _with_details(_unpriced)),
     _Field(name="price", block=Block.PRODUCT_SUPPLY, lines=_with_details(_prices), source=_priced),
 )
 

@@ -6,23 +6,15 @@ Blocks that are spelled alike are alike where their headers say the same for the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 
-from syncengine.domain.frame import Context
 from syncengine.domain.tags import Block
 from syncengine.onix.defaults import defaulted
 from syncengine.onix.digest import digests, digests_of
 from syncengine.onix.element import Element
-from syncengine.onix.plain import cut, elements, plain
+from syncengine.onix.plain import Written, cut, elements
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """The bytes of one record, and what they are read in."""
-
-    body: bytes
-    context: Context
+__all__ = ["Difference", "Written"]
 
 
 class Difference:
@@ -53,8 +45,7 @@ class Difference:
 
 
 def _cut(written: Written) -> Mapping[Block, str] | None:
-    text = plain(written.context.opening, written.body, written.context.closing)
-    return None if text is None else cut(text)
+    return None if written.plain is None else cut(written.plain)
 
 
 def _unsaid(written: Written) -> tuple[str | None, ...]:

@@ -34,7 +34,7 @@ from syncengine.onix.dialect import read_product
 from syncengine.onix.element import Element, bare_code
 from syncengine.onix.encoding import strip_blanks
 from syncengine.onix.lint import is_sound, lint, stripped_code, unknown_code
-from syncengine.onix.plain import plain, plain_product
+from syncengine.onix.plain import Written, plain_product
 from syncengine.onix.shapes import odd_date, odd_identifier
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
@@ -98,25 +98,29 @@ def parse(body: bytes, context: Context, reading: Reading | None = None) -> Pars
 
     Without a `reading` by the code lists that are shipped, and with quarantine for records that have no reference.
     """
-    reading = reading or _usual_reading()
-    element, told = _at_a_glance(body, context, reading.codes) or _with_care(body, context, reading.codes)
+    return read(Written(body, context), reading or _usual_reading())
+
+
+def read(written: Written, reading: Reading) -> ParsedRecord:
+    """The same for a record that is going to be compared, too: its text is made once."""
+    element, told = _at_a_glance(written, reading.codes) or _with_care(written, reading.codes)
     reader = _Reader(reading)
     product = reader.product(element)
     return ParsedRecord(product=product, warnings=tuple(dict.fromkeys((*told, *reader.warnings()))))
 
 
-def _at_a_glance(body: bytes, context: Context, codes: CodeLists) -> tuple[Element, Sequence[Noted]] | None:
+def _at_a_glance(written: Written, codes: CodeLists) -> tuple[Element, Sequence[Noted]] | None:
     """Of a plain record of which there is nothing to tell, as much as facts are made of."""
-    text = plain(context.opening, body, context.closing)
-    found = text and plain_product(text, _UNREAD)
-    if not found or not is_sound(found[1], context, codes):
+    found = written.plain and plain_product(written.plain, _UNREAD)
+    if not found or not is_sound(found[1], written.context, codes):
         return None
-    return defaulted(found[0], context.header), ()
+    return defaulted(found[0], written.context.header), ()
 
 
-def _with_care(body: bytes, context: Context, codes: CodeLists) -> tuple[Element, Sequence[Noted]]:
+def _with_care(written: Written, codes: CodeLists) -> tuple[Element, Sequence[Noted]]:
     """The whole of any record, and what had to be repaired or is odd about it."""
-    element, repairs = read_product(context.opening, body, context.closing)
+    context = written.context
+    element, repairs = read_product(context.opening, written.body, context.closing)
     element = defaulted(element, context.header)
     return element, (*repairs, *lint(element, context.release, codes))
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
+from syncengine.domain.frame import Context
 from syncengine.domain.tags import Block
 from syncengine.errors import RecordInvalid
 from syncengine.onix.dialect import MAX_DEPTH, is_mislabelled, reference_name
@@ -49,23 +50,26 @@ _new: Final = tuple.__new__
 Attributes = tuple[tuple[str, str], ...]
 
 
-@lru_cache(maxsize=2)
-def plain(opening: bytes, body: bytes, closing: bytes) -> str | None:
-    """The text of a record of ONIX 3, without comments and CDATA sections; none where it is not plain.
+class Written:
+    """The bytes of one record, and what they are read in."""
 
-    The last two are remembered, since whoever reads a record is likely to compare it next.
-    """
-    wrapper = wrapper_of(opening, closing)
-    if wrapper.codec not in _CODECS or MARK.encode() in opening or is_windows_1252(body, wrapper):
-        return None
-    if len(body) > _MOST_BYTES or body.count(b"=") > _MOST_ATTRIBUTES:
-        return None
-    if not is_well_formed(body, wrapper):
-        return None
-    try:
-        return _unwrapped(body.decode(wrapper.codec))
-    except UnicodeDecodeError:
-        return None
+    def __init__(self, body: bytes, context: Context) -> None:
+        self.body = body
+        self.context = context
+
+    @cached_property
+    def plain(self) -> str | None:
+        """The text of a record of ONIX 3, without comments and CDATA sections; none where it is not plain."""
+        body, context = self.body, self.context
+        wrapper = wrapper_of(context.opening, context.closing)
+        if wrapper.codec not in _CODECS or MARK.encode() in context.opening or is_windows_1252(body, wrapper):
+            return None
+        if len(body) > _MOST_BYTES or body.count(b"=") > _MOST_ATTRIBUTES or not is_well_formed(body, wrapper):
+            return None
+        try:
+            return _unwrapped(body.decode(wrapper.codec))
+        except UnicodeDecodeError:
+            return None
 
 
 def _unwrapped(text: str) -> str:
@@ -157,12 +161,12 @@ def _elements(text: str, unread: Collection[str], kept: list[str] | None) -> tup
             at = end
             if len(opened) == 1:
                 children.append(_new(Element, (name, attributes, None, (), None)))
-        elif kept is not None and name in _REPEATED and (again := _repeated_at(text, start, tag, len(opened))):
-            element, end, at = again
-            children.append(element)
-            kept.append(text[start:end])
+        elif kept is not None and name in _REPEATED and len(opened) < _MOST_LEAPT and (run := _run(text, start, tag)):
+            found_again, texts, end = run
+            children += found_again
+            kept += texts
             rest.append(text[told:start])
-            told = end
+            at = told = end
         elif len(opened) < MAX_DEPTH - 1:
             opened.append((name, attributes, _resolved(inside), children))
             children = []
@@ -173,18 +177,24 @@ def _elements(text: str, unread: Collection[str], kept: list[str] | None) -> tup
     return tuple(children) if at == len(text) else None
 
 
-def _repeated_at(text: str, start: int, tag: str, depth: int) -> tuple[Element, int, int] | None:
-    """The composite that begins there, where it ends, and where the text behind it ends; none where that is no mere blank."""
-    closing = f"</{tag}>"
-    end = text.find(closing, start)
-    following = text.find("<", end + 2)
-    if end < 0 or following < 0 or depth >= _MOST_LEAPT:
-        return None
-    end += len(closing)
-    if (tail := text[end:following]) and not tail.isspace():
-        return None
-    element = _repeated(text[start:end], tag)
-    return element and (element, end, following)
+def _run(text: str, start: int, tag: str) -> tuple[list[Element], list[str], int] | None:
+    """The composites of one kind that follow each other from there on, their texts, and where they end; none where none is known."""
+    opening, closing = f"<{tag}>", f"</{tag}>"
+    found: list[Element] = []
+    texts: list[str] = []
+    while (end := text.find(closing, start)) >= 0:
+        end += len(closing)
+        following = text.find("<", end)
+        tail, whole = text[end:following], text[start:end]
+        element = _repeated(whole, tag)
+        if following < 0 or element is None or (tail and not tail.isspace()):
+            break
+        found.append(element)
+        texts.append(whole)
+        start = following
+        if not text.startswith(opening, start):
+            break
+    return (found, texts, start) if found else None
 
 
 @lru_cache(maxsize=4096)

@@ -193,7 +193,7 @@ def _compared(base: KnownRecord | None, product: Product, whole: Whole) -> Compa
         return parsed.comparison
     if base is None:
         return Comparison(outcome=RecordOutcome.ADDED)
-    old, new = Written(body=base.body, context=base.context), Written(body=whole.body, context=whole.context)
+    old, new = Written(base.body, base.context), Written(whole.body, whole.context)
     return compare(base.product, product, Difference(old, new))
 
 

@@ -13,9 +13,10 @@ from syncengine.catalogue.compare import Comparison, compare
 from syncengine.domain.frame import Context
 from syncengine.domain.product import Product
 from syncengine.errors import RecordInvalid
+from syncengine.onix import parsing
 from syncengine.onix.codelists import CodeLists, standard
 from syncengine.onix.difference import Difference, Written
-from syncengine.onix.parsing import ParsedRecord, Reading, parse
+from syncengine.onix.parsing import ParsedRecord, Reading
 
 _PR_SET_PDEATHSIG = 1
 
@@ -63,20 +64,18 @@ class Answer:
 
 def read(task: Task, context: Context, reading: Reading) -> Parsed:
     """The record, compared with its base; or why it cannot be read."""
+    written = Written(task.body, context)
     try:
-        found = parse(task.body, context, reading)
-        return Compared(product=found.product, warnings=found.warnings, comparison=_compared(task, found, context))
+        found = parsing.read(written, reading)
+        comparison = _compared(task.base, found.product, written) if task.base else None
+        return Compared(product=found.product, warnings=found.warnings, comparison=comparison)
     except RecordInvalid as error:
         # Anew: the one that was raised holds all that it was raised in, the record's bytes among it.
         return RecordInvalid(str(error), hint=error.hint)
 
 
-def _compared(task: Task, found: ParsedRecord, context: Context) -> Comparison | None:
-    base = task.base
-    if base is None:
-        return None
-    difference = Difference(Written(body=base.body, context=base.context), Written(body=task.body, context=context))
-    return compare(base.product, found.product, difference)
+def _compared(base: Base, product: Product, written: Written) -> Comparison:
+    return compare(base.product, product, Difference(Written(base.body, base.context), written))
 
 
 # --- in a worker process

@@ -166,7 +166,7 @@ def test_every_other_difference_is_told(product: Product, data: st.DataObject):
 
 
 def _compared_as_read(old: etree._Element, new: etree._Element) -> Comparison:
-    one, other = (Written(body=etree.tostring(node), context=context()) for node in (old, new))
+    one, other = (Written(etree.tostring(node), context()) for node in (old, new))
     before, after = (parse(written.body, written.context).product for written in (one, other))
     return compare(before, after, Difference(one, other))
 

@@ -107,7 +107,7 @@ def test_any_text_anywhere_is_read_or_refused_and_can_be_compared_and_offered(tr
     known = parse(etree.tostring(plain), context())
     with suppress(RecordInvalid):
         found = parse(etree.tostring(odd), context())
-        old, new = (Written(body=etree.tostring(node), context=context()) for node in (plain, odd))
+        old, new = (Written(etree.tostring(node), context()) for node in (plain, odd))
         before, after = (digests_in(one.context, one.body) for one in (old, new))
         assert compare(known.product, found.product, Difference(old, new)).fields or before == after
         for market in MARKETS:

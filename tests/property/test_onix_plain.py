@@ -22,7 +22,7 @@ from syncengine.onix.difference import Difference, Written
 from syncengine.onix.element import Element
 from syncengine.onix.lint import is_sound, lint
 from syncengine.onix.parsing import Reading, parse
-from syncengine.onix.plain import elements, plain, plain_product
+from syncengine.onix.plain import elements, plain_product
 from tests.property.trees import WHOLE_RECORDS, Tree, respell, write
 from tests.records import REFERENCE_30, context, digests_in, sample, sample_paths, samples_folder
 
@@ -55,7 +55,7 @@ def settled(tree: Element) -> Element:
 def carefully(body: bytes, within: Context) -> parsing.ParsedRecord:
     """As it is read where nothing is seen at a glance."""
     reading = Reading()
-    element, told = parsing._with_care(body, within, reading.codes)
+    element, told = parsing._with_care(Written(body, within), reading.codes)
     reader = parsing._Reader(reading)
     product = reader.product(element)
     return parsing.ParsedRecord(product=product, warnings=tuple(dict.fromkeys((*told, *reader.warnings()))))
@@ -63,7 +63,7 @@ def carefully(body: bytes, within: Context) -> parsing.ParsedRecord:
 
 def check(body: bytes, within: Context) -> None:
     """Elements, facts and warnings by both roads, as far as the quick one goes."""
-    text = plain(within.opening, body, within.closing)
+    text = Written(body, within).plain
     if text is None:
         return
     element, repairs = read_product(within.opening, body, within.closing)
@@ -123,7 +123,7 @@ def test_blocks_differ_where_their_digests_do(tree: Tree, data: st.DataObject):
         before, after = (digests_in(context(), body) for body in (old, new))
     except RecordInvalid:
         return
-    differs = Difference(Written(body=old, context=context()), Written(body=new, context=context()))
+    differs = Difference(Written(old, context()), Written(new, context()))
     assert {block: before.get(block.word) != after.get(block.word) for block in Block} == {
         block: differs(block) for block in Block
     }
@@ -135,7 +135,7 @@ def test_blocks_of_successive_real_records_differ_where_their_digests_do(folder:
     versions = [sample(f"sequences/{folder}/{name}")[0] for name in names]
     for old, new in (*pairwise(versions), (versions[0], versions[-1])):
         before, after = digests_in(old.context, old.body), digests_in(new.context, new.body)
-        differs = Difference(*(Written(body=found.body, context=found.context) for found in (old, new)))
+        differs = Difference(*(Written(found.body, found.context) for found in (old, new)))
         assert [block for block in Block if before.get(block.word) != after.get(block.word)] == [
             block for block in Block if differs(block)
         ]

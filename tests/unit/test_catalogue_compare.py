@@ -253,7 +253,7 @@ def test_many_prices_are_compared_quickly():
 
 def compared_as_read(old: Record, new: Record) -> Comparison:
     before, after = (parse(found.body, found.context).product for found in (old, new))
-    written = (Written(body=found.body, context=found.context) for found in (old, new))
+    written = (Written(found.body, found.context) for found in (old, new))
     return compare(before, after, Difference(*written))
 
 
