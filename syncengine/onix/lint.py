@@ -10,6 +10,7 @@ from typing import Final
 
 from syncengine.domain.frame import Context
 from syncengine.domain.passes import Noted, WarningKind
+from syncengine.domain.tags import REFERENCE_NAMES
 from syncengine.onix.codelists import LIST_OF_ELEMENT, CodeLists
 from syncengine.onix.dialect import reference_name
 from syncengine.onix.element import Element, bare_code
@@ -80,18 +81,21 @@ def is_sound(texts: Sequence[str], context: Context, codes: CodeLists) -> bool:
     """
     later = _later(context.release)
     first, *again = texts
-    if not _is_sound(first, codes, later) or not all([_is_sound_again(text, codes, later) for text in again]):
+    if not _is_sound(first, codes, later) or not all(_is_sound_again(text, codes, later) for text in again):
         return False
     header, plain = context.header, _plain_texts(codes, later)
     unsaid = {**header.price_defaults(_PRICED), "LanguageCode": header.default_language}
-    return all([not said or name not in plain or said in plain[name] for name, said in unsaid.items()])
+    return all(not said or name not in plain or said in plain[name] for name, said in unsaid.items())
 
 
 def _is_sound(text: str, codes: CodeLists, later: frozenset[str]) -> bool:
     if text.count("<") != text.count(">"):
         return False
-    plain = _plain_texts(codes, later)
+    by_tag, plain = _plain_by_tag(codes, later), _plain_texts(codes, later)
     for tag, inside, ends in set(_START.findall(text)):
+        fine = by_tag.get(tag, ())
+        if fine is None or inside in fine:
+            continue
         name = reference_name(tag)
         if name in plain and inside not in plain[name] and not _is_fine(name, inside, codes, is_whole=bool(ends)):
             return False
@@ -120,6 +124,13 @@ def _plain_texts(codes: CodeLists, later: frozenset[str]) -> Mapping[str, Contai
     """For each element that is looked at, the texts that need no second look: most of a record needs none."""
     known = {name: codes.lists[number].codes for name, number in LIST_OF_ELEMENT.items() if number in codes.lists}
     return {**known, **dict.fromkeys(_NAMES | later, ())}
+
+
+@lru_cache(maxsize=8)
+def _plain_by_tag(codes: CodeLists, later: frozenset[str]) -> Mapping[str, Container[str | None] | None]:
+    """The same for the tags of ONIX in either style; none where every text is."""
+    plain = _plain_texts(codes, later)
+    return {tag: plain.get(name) for short, name in REFERENCE_NAMES.items() for tag in (short, name)}
 
 
 def _later_release(odd: Sequence[Element], release: str, later: frozenset[str]) -> Iterator[Noted]:
