@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import signal
 from dataclasses import dataclass
@@ -91,6 +92,9 @@ def begin_worker(parent: int, codes: CodeLists | None) -> None:
     global _worker_codes  # noqa: PLW0603 - set once, before the first batch
     _worker_codes = codes
     _die_with_parent(parent)
+    # What is made here has no cycles and soon goes: looking for them costs more than all they could hold.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def greet() -> None:

@@ -8,12 +8,19 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from syncengine.catalogue.compare import Comparison
+from syncengine.domain.change import FieldChange
+from syncengine.domain.ids import PassId, RecordId, RecordReference, StreamName
+from syncengine.domain.passes import RecordOutcome
 from syncengine.errors import RecordInvalid
 from syncengine.onix.codelists import CodeList, CodeLists, standard
+from syncengine.onix.parsing import parse
+from syncengine.ports import KnownRecord, RecordStatus
 from syncengine.service.parsers import Parsers
 from tests.records import context, record
 
@@ -38,12 +45,96 @@ async def test_bad_records_stand_in_their_place():
 
 
 async def test_worker_processes_give_what_is_given_inline():
-    parsers = Parsers(workers=2)
+    parsers = await ready(Parsers(workers=2))
     try:
         given = bodies(300)
         assert read(await Parsers().parse(given, context())) == read(await parsers.parse(given, context()))
     finally:
         parsers.close()
+
+
+PRICED = "<ProductSupply><SupplyDetail><Price><PriceType>02</PriceType><PriceAmount>{}</PriceAmount></Price></SupplyDetail></ProductSupply>"
+
+
+def known(body: bytes) -> KnownRecord:
+    return KnownRecord(
+        id=RecordId(1),
+        reference=RecordReference("r1"),
+        stream=StreamName("files"),
+        status=RecordStatus.LIVE,
+        fingerprint=None,
+        context=context(),
+        body=body,
+        product=parse(body, context()).product,
+        key=None,
+        repeated=False,
+        pass_id=PassId(1),
+        applied_at=datetime(2026, 11, 1, tzinfo=UTC),
+    )
+
+
+async def ready(parsers: Parsers) -> Parsers:
+    """As soon as its worker processes answer."""
+    parsers.warm_up()
+    assert parsers._greeting is not None
+    await asyncio.wrap_future(parsers._greeting)
+    return parsers
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+async def test_records_are_compared_with_what_is_known_of_them(workers):
+    old, same, new = record(PRICED.format("1.00")), record(PRICED.format(" 1.00 ")), record(PRICED.format("2.00"))
+    given = [new, same, new, b"<Product>"] * 10
+    bases = [known(old), known(old), None, known(old)] * 10
+    parsers = Parsers(workers)
+    try:
+        if workers:
+            await ready(parsers)
+        results = await parsers.parse(given, context(), bases=bases)
+    finally:
+        parsers.close()
+    changed = Comparison(
+        outcome=RecordOutcome.CHANGED, fields=(FieldChange(field="price", old="02 1.00", new="02 2.00"),)
+    )
+    touched = Comparison(outcome=RecordOutcome.TOUCHED)
+    assert [changed, touched, None, "not well-formed"] * 10 == [
+        str(result)[:15] if isinstance(result, RecordInvalid) else result.comparison for result in results
+    ]
+
+
+async def test_nobody_waits_for_worker_processes_to_start():
+    """Before they answer a batch is parsed here; then they get all but the smallest."""
+    parsers = Parsers(workers=1)
+    try:
+        results = await parsers.parse(bodies(130), context())
+        assert parsers._greeting is not None
+        assert read(await Parsers().parse(bodies(130), context())) == read(results)
+    finally:
+        parsers.close()
+
+
+async def test_a_small_batch_starts_no_worker_processes():
+    parsers = Parsers(workers=1)
+    await parsers.parse(bodies(20), context())
+    assert parsers._pool is None
+
+
+async def test_without_workers_there_is_nothing_to_warm_up():
+    parsers = Parsers()
+    parsers.warm_up()
+    assert parsers._pool is None
+
+
+LEAN = """
+import sys
+import syncengine.service.parsing
+print(*sorted({name.partition(".")[0] for name in sys.modules} & {"aiohttp", "aiosqlite", "asyncio", "anyio", "click", "rich", "structlog"}))
+"""
+
+
+def test_a_worker_process_imports_no_more_than_parsing_takes(root):
+    told = subprocess.run([sys.executable, "-c", LEAN], cwd=root, stdout=subprocess.PIPE, text=True, check=True)
+    assert "" == told.stdout.strip()
 
 
 NEWER = CodeLists(
@@ -66,6 +157,8 @@ def test_without_other_code_lists_the_shipped_ones_are_read_by():
 async def test_records_are_read_by_the_code_lists_and_the_policy_that_are_given(codes, issue, workers):
     parsers = Parsers(workers, codes)
     try:
+        if workers:
+            await ready(parsers)
         parsed = await parsers.parse([ODD] * 65, context(), derives_reference=True)
         refused = await parsers.parse([ODD] * 65, context())
     finally:
@@ -81,7 +174,7 @@ async def test_records_are_read_by_the_code_lists_and_the_policy_that_are_given(
 
 async def test_a_worker_process_that_is_killed_costs_no_record():
     """By the kernel, for want of memory; the next batch is parsed by new ones."""
-    parsers = Parsers(workers=2)
+    parsers = await ready(Parsers(workers=2))
     given = bodies(300)
     expected = read(await Parsers().parse(given, context()))
     try:
@@ -100,6 +193,8 @@ async def test_a_worker_process_that_is_killed_costs_no_record():
 
 CHILD = """
 import anyio, sys
+from syncengine.onix.parsing import parse
+from syncengine.ports import KnownRecord, RecordStatus
 from syncengine.service.parsers import Parsers
 from tests.records import context, record
 
