@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
-import gc
 import os
 import pkgutil
 import shutil

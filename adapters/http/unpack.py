@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Protocol
 
-import structlog
 import zstandard
 from isal import igzip_lib
 
 from syncengine.errors import FeedTorn, NotOnix
+from syncengine.logs import Logger
 
 PIECE = 1 << 20
 """The largest plain piece that is given at once."""
@@ -24,7 +24,7 @@ _ZSTD_SLICE = 4 << 10
 _GzipFault: type[Exception] = vars(igzip_lib)["error"]
 """Its stubs call the exception class an exception."""
 
-_log = structlog.get_logger(__name__)
+_log = Logger(__name__)
 
 
 class Packing(Enum):

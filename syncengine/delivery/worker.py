@@ -14,7 +14,6 @@ from datetime import datetime
 from typing import Protocol
 
 import anyio
-import structlog
 from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint_if_cancelled
 
@@ -38,6 +37,7 @@ from syncengine.domain.delivery import (
 from syncengine.domain.ids import SourceName
 from syncengine.domain.order import Reason
 from syncengine.errors import StoreFailed, SyncEngineError
+from syncengine.logs import Logger
 from syncengine.ports import Calls, Clock, LoggedReceipt, Pace, Store, Transaction, Urgency
 
 LONGEST_REST_SECONDS = 30.0
@@ -53,7 +53,7 @@ FIRST_DUPLICATE = "the distributor knew this reference before the first request 
 _UNSENT = frozenset({Outcome.THROTTLED, Outcome.FAILED_BEFORE_SENDING, Outcome.UNAUTHORIZED})
 """Answers after which the request surely changed nothing."""
 _ENDED = frozenset({EntryState.SETTLED, EntryState.PARKED})
-_log = structlog.get_logger(__name__)
+_log = Logger(__name__)
 
 
 class Settlement(Protocol):

@@ -9,7 +9,6 @@ from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
 
-import structlog
 from anyio import create_task_group
 
 from syncengine.catalogue.guards import GUARDS, Tallies, judge, tally
@@ -18,6 +17,7 @@ from syncengine.domain.ids import PassId, RecordId, RecordReference, SourceName,
 from syncengine.domain.message import MessageMark, MessageOrder
 from syncengine.domain.passes import Noted, PassMode, PassReport, RecordOutcome, WarningKind
 from syncengine.errors import FeedTorn, GuardStopped, InputUnreadable, NotOnix, SourceFailed
+from syncengine.logs import Logger
 from syncengine.onix.fingerprint import fingerprint, seed_for, vocabulary_seed
 from syncengine.onix.framing import FramedBatch, Framer
 from syncengine.ports import (
@@ -52,7 +52,7 @@ _WRITTEN = (RecordOutcome.ADDED, RecordOutcome.CHANGED, RecordOutcome.TOUCHED, R
 _NEVER = PassId(2**62)
 """The id of a pass that is not kept: all that is stored is older."""
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 class Intake:

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from types import ModuleType
 
 import msgspec
-import structlog
 from anyio.lowlevel import checkpoint
 
 from syncengine.domain.frame import Context
+from syncengine.logs import Logger
 from syncengine.onix.codelists import CodeLists, standard
 from syncengine.onix.parsing import Reading
 from syncengine.ports import KnownRecord
@@ -32,7 +32,7 @@ BREATH = 16
 _PORTION = 64
 """Records a worker process takes at a time; its answer is decoded in a few milliseconds."""
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 _encode = msgspec.msgpack.Encoder().encode
 _answers = msgspec.msgpack.Decoder(list[Answer])
