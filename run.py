@@ -1,53 +1,36 @@
-"""The command line: settings, wiring, exit codes. The only place that builds concrete parts."""
+"""The command line: settings, wiring, exit codes. The only place that builds concrete parts.
+
+A command starts fast by importing no more than it needs: what every command names is imported at the top, each part by the
+function that builds it.
+"""
 
 from __future__ import annotations
 
 import gc
 import importlib
-import logging
 import os
 import pkgutil
-import shutil
 import signal
 import sys
-import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext
-from datetime import datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
-from types import ModuleType
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
 import click
 import orjson
-import structlog
-from rich.console import Console
 
 import adapters.distributors
-from adapters.clock import SystemClock
-from adapters.files import FileSource, OnixRules, Pick, acknowledgements
-from adapters.sandbox.demo import tell_demo
-from adapters.sandbox.server import Sandbox
-from adapters.shop.control import ControlServer, ask, socket_path
 from adapters.shop.order_files import COLUMNS, read_orders
-from adapters.shop.terminal import Bars, show
-from state.sqlite import open_store
-from syncengine.delivery.limiter import Limiter
-from syncengine.delivery.spend import SpendGuard
-from syncengine.domain.delivery import Limit
-from syncengine.domain.ids import SourceName
+from syncengine.domain.ids import SourceName, StreamName
 from syncengine.domain.order import OrderState, Payment, PriceRule
 from syncengine.domain.passes import PassMode
 from syncengine.errors import SettingsInvalid, SourceFailed, StoreLocked, SyncEngineError, UsageInvalid, engine_errors
-from syncengine.onix import codelists
-from syncengine.ports import Account, AsideKind, Distributor, DistributorKind, World
-from syncengine.service.daemon import Daemon
-from syncengine.service.desk import Answer, Desk
-from syncengine.service.engine import Engine, Parts
-from syncengine.service.parsers import Parsers
-from syncengine.service.progress import Progress
+from syncengine.logs import Logger, configure_with
+from syncengine.ports import Account, Acknowledging, AsideKind, Clock, Distributor, DistributorKind, World
+from syncengine.service.documents import Answer
 from syncengine.settings import (
     GuardSettings,
     OrderSettings,
@@ -58,9 +41,25 @@ from syncengine.settings import (
     load,
 )
 
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from rich.console import Console
+
+    from adapters.sandbox.server import Sandbox
+    from adapters.shop.terminal import Bars
+    from syncengine.domain.delivery import Limit
+    from syncengine.onix.codelists import CodeLists
+    from syncengine.service.desk import Desk
+    from syncengine.service.parsers import Parsers
+    from syncengine.service.progress import Progress
+
 DEFAULT_CONFIG = "syncengine.toml"
 FILE_SOURCE = SourceName("file")
 """The source of files that are named on the command line."""
+
+COLLECTED_AFTER = 20_000
+"""New objects after which garbage is looked for: importing makes many that all stay."""
 
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
@@ -68,23 +67,41 @@ EXIT_INTERRUPTED = 130
 T = TypeVar("T")
 Document = dict[str, Any]
 
-log = structlog.get_logger("run")
+log = Logger("run")
 
 
 # --- wiring -------------------------------------------------------------------------------------------------------------
 
 
-def distributor_kinds() -> dict[str, ModuleType]:
+def kind_names() -> list[str]:
     """Every folder under adapters/distributors, by the name that `kind` takes."""
-    names = [found.name for found in pkgutil.iter_modules(adapters.distributors.__path__)]
-    return {name: importlib.import_module(f"adapters.distributors.{name}") for name in names}
+    return [found.name for found in pkgutil.iter_modules(adapters.distributors.__path__)]
+
+
+def distributor_kind(name: str) -> DistributorKind:
+    """What a folder under adapters/distributors offers; imported when it is asked for."""
+    return cast("DistributorKind", importlib.import_module(f"adapters.distributors.{name}"))
+
+
+class KnownSettings(Mapping[str, type[SourceSettings]]):
+    """The settings of every kind of source by its name; a folder is imported for the kinds that are used."""
+
+    def __getitem__(self, name: str) -> type[SourceSettings]:
+        if name not in kind_names():
+            raise KeyError(name)
+        return distributor_kind(name).Settings
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(kind_names())
+
+    def __len__(self) -> int:
+        return len(kind_names())
 
 
 def load_settings(path: str | None) -> Settings:
     """The named file, or the default one; without that, settings that name no source (files can still be read)."""
-    kinds: Mapping[str, type[SourceSettings]] = {name: kind.Settings for name, kind in distributor_kinds().items()}
     if path is not None or Path(DEFAULT_CONFIG).exists():
-        settings = load(Path(path or DEFAULT_CONFIG), kinds)
+        settings = load(Path(path or DEFAULT_CONFIG), KnownSettings())
         if FILE_SOURCE in settings.sources:
             problem = f"[sources.{FILE_SOURCE}]: this name is that of files given with --file; choose another"
             raise SettingsInvalid(path or DEFAULT_CONFIG, [problem])
@@ -107,29 +124,40 @@ def store_path(settings: Settings) -> Path:
     return settings.directory / path
 
 
-def code_lists(settings: Settings) -> codelists.CodeLists:
+def code_lists(settings: Settings) -> CodeLists:
     """Those that the settings name, else those that are shipped. Raises SettingsInvalid."""
+    from syncengine.onix import codelists
+
     named = settings.service.code_lists
     return codelists.load(settings.directory / named) if named else codelists.standard()
 
 
 def connect_sources(settings: Settings, world: World) -> dict[SourceName, Distributor]:
     """Build every configured source. Raises SettingsInvalid for a secret that cannot be read."""
-    kinds = cast("dict[str, DistributorKind]", distributor_kinds())
     return {
-        SourceName(name): kinds[source.kind].connect(SourceName(name), source, world)
+        SourceName(name): distributor_kind(source.kind).connect(SourceName(name), source, world)
         for name, source in settings.sources.items()
     }
 
 
 def file_source(paths: Sequence[str], mode: PassMode) -> Distributor:
     """The source `file`: plain ONIX files, from which nothing can be ordered."""
+    from adapters.files import FileSource, OnixRules, Pick
+
     return Distributor(
         source=FileSource(FILE_SOURCE, paths, mode=mode, pick=Pick.ALL),
         rules=OnixRules(markets=()),
         calls=None,
         account=Account(kind="onix", address="files", organisation=""),
     )
+
+
+def _acknowledgements(
+    path: Path, passes: Collection[tuple[SourceName, StreamName]], *, dry_run: bool, clock: Clock
+) -> Callable[[SourceName, StreamName], Acknowledging]:
+    from adapters.files.acknowledgement import acknowledgements
+
+    return acknowledgements(path, passes, dry_run=dry_run, clock=clock)
 
 
 def limits_of(settings: Settings) -> dict[SourceName, dict[str, Limit]]:
@@ -145,8 +173,17 @@ async def opened(
     settings: Settings, *, workers: int | None = None, progress: Progress | None = None
 ) -> AsyncIterator[Desk]:
     """A started engine over the settings' store, with the desk that answers commands."""
+    from adapters.clock import SystemClock
+    from state.sqlite import open_store
+    from syncengine.delivery.limiter import Limiter
+    from syncengine.delivery.spend import SpendGuard
+    from syncengine.service.desk import Desk
+    from syncengine.service.engine import Engine, Parts
+
     clock = SystemClock()
-    codes = code_lists(settings)
+    codes = cache(partial(code_lists, settings))
+    if settings.service.code_lists:
+        codes()  # so that a file that cannot be used is told by every command
     store = await open_store(store_path(settings), clock=clock)
     pace = Limiter(limits_of(settings), {}, clock, store)
     try:
@@ -155,13 +192,19 @@ async def opened(
         await store.aclose()
         raise
     service = settings.service
+
+    def parsers() -> Parsers:
+        from syncengine.service.parsers import Parsers
+
+        return Parsers(service.workers if workers is None else workers, codes())
+
     engine = Engine(
         Parts(
             store=store,
             clock=clock,
             pace=pace,
             distributors=distributors,
-            parsers=Parsers(service.workers if workers is None else workers, codes),
+            parsers=parsers,
             orders=settings.orders,
             guards=settings.guards,
             max_passes=service.max_passes,
@@ -174,10 +217,11 @@ async def opened(
     try:
         engine.add_source(file_source([], PassMode.DELTA))
         await engine.start()
+        gc.freeze()  # what was built lives as long as the process: no collection need look at it, nor the one at its end
         yield Desk(
             engine,
             file_source=file_source,
-            acknowledgements=partial(acknowledgements, clock=clock),
+            acknowledgements=partial(_acknowledgements, clock=clock),
             order_defaults=(settings.orders.price_rule, settings.orders.payment),
             codes=codes,
         )
@@ -191,6 +235,14 @@ async def opened(
 
 def configure_logging(level: str) -> None:
     """Log lines go to standard error; documents alone go to standard output."""
+    configure_with(partial(_configure_structlog, level))
+
+
+def _configure_structlog(level: str) -> None:
+    import logging
+
+    import structlog
+
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -246,6 +298,8 @@ async def _interruptible(main: Callable[[], Awaitable[T]]) -> T:
 
 async def perform(settings: Settings, command: str, arguments: Document, progress: Progress | None = None) -> Answer:
     """Carry a command out: by the daemon that owns the store, or here."""
+    from adapters.shop.control import ask, socket_path
+
     answered = await ask(socket_path(store_path(settings)), command, arguments)
     if answered is not None:
         return Answer(document=answered[0], exit_code=answered[1])
@@ -266,6 +320,10 @@ async def perform(settings: Settings, command: str, arguments: Document, progres
 
 async def run_daemon(settings: Settings) -> None:
     """Passes by schedule, trade, delivery and the control socket, until a signal comes."""
+    from adapters.shop.control import socket_path
+    from adapters.shop.control_server import ControlServer
+    from syncengine.service.daemon import Daemon
+
     schedules = {SourceName(name): source.schedule for name, source in settings.sources.items() if source.schedule}
     async with opened(settings) as desk:
 
@@ -297,6 +355,7 @@ class Group(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own signature
         """Run, and leave with the right code."""
         kwargs["standalone_mode"] = False
+        gc.set_threshold(COLLECTED_AFTER)
         try:
             code = super().main(*args, **kwargs)
         except click.exceptions.Abort:
@@ -315,6 +374,8 @@ class Group(click.Group):
         except BrokenPipeError:
             code = _reader_went_away()
         except Exception:  # noqa: BLE001 - the last resort: every detail, and the code for it
+            import traceback
+
             traceback.print_exc()
             code = EXIT_INTERNAL
         sys.exit(code if isinstance(code, int) else 0)
@@ -342,6 +403,8 @@ def _explain_group(group: BaseExceptionGroup[BaseException]) -> int:
         return _reader_went_away()
     _, other = group.split(SyncEngineError)
     if other is not None:
+        import traceback
+
         traceback.print_exception(other)
         return EXIT_INTERNAL
     errors = list(engine_errors(group))
@@ -370,6 +433,10 @@ def _give(command: str, answer: Answer, *, json: bool) -> int:
         sys.stdout.buffer.write(orjson.dumps(answer.document, option=orjson.OPT_APPEND_NEWLINE))
         sys.stdout.buffer.flush()
     else:
+        from rich.console import Console
+
+        from adapters.shop.terminal import show
+
         show(command, answer.document, Console())
     return answer.exit_code
 
@@ -377,14 +444,30 @@ def _give(command: str, answer: Answer, *, json: bool) -> int:
 def _command(context: click.Context, command: str, arguments: Document, *, json: bool) -> int:
     """Perform and print. Work that may take long shows its progress on a terminal."""
     settings = _settings(context)
-    console = Console(stderr=True)
-    if console.is_terminal and settings.service.log == "info":
+    terminal = _terminal()
+    if terminal and settings.service.log == "info":
         configure_logging("warning")
-    with Bars(console) if command == "resync" and console.is_terminal else nullcontext() as bars:
+    with _bars(terminal) if command == "resync" and terminal else nullcontext() as bars:
         answer = run_async(lambda: perform(settings, command, arguments, bars))
     for error in answer.document.get("errors", ()):
         _say_error(f"{error['source']}: {error['message']}", error["hint"])
     return _give(command, answer, json=json)
+
+
+def _terminal() -> Console | None:
+    """Standard error where somebody watches it, by the rules of rich, which is imported for nobody else."""
+    if not sys.stderr.isatty() and not os.environ.keys() & {"FORCE_COLOR", "TTY_COMPATIBLE"}:
+        return None
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console if console.is_terminal else None
+
+
+def _bars(terminal: Console) -> Bars:
+    from adapters.shop.terminal import Bars
+
+    return Bars(terminal)
 
 
 @cli.command()
@@ -778,6 +861,8 @@ class _NoCalls:
 @click.pass_context
 def check_config(context: click.Context, *, as_json: bool) -> int:
     """Say all that is wrong with the settings. Reads every secret and code-list file they name."""
+    from adapters.clock import SystemClock
+
     settings = _settings(context)
     connect_sources(settings, World(clock=SystemClock(), pace=_NoCalls(), directory=settings.directory))
     code_lists(settings)
@@ -836,6 +921,8 @@ def convert_code_lists(schema: Path, out: Path | None) -> int:
 
     Lists of ONIX 2.1 that the schema no longer has are carried over from the shipped ones.
     """
+    from syncengine.onix import codelists
+
     content = codelists.convert(schema, kept=codelists.standard()).dump()
     if out is None:
         sys.stdout.buffer.write(content)
@@ -886,9 +973,10 @@ def sandbox(port: int, seed: int, titles: int, directory: Path) -> int:
 
 def make_sandbox(seed: int, titles: int, directory: Path) -> Sandbox:
     """The stub of every distributor that has one."""
-    names = [
-        name for name, kind in distributor_kinds().items() if (Path(str(kind.__file__)).parent / "sandbox.py").exists()
-    ]
+    from adapters.sandbox.server import Sandbox
+
+    folder = Path(adapters.distributors.__path__[0])
+    names = [name for name in kind_names() if (folder / name / "sandbox.py").exists()]
     stubs = [importlib.import_module(f"adapters.distributors.{name}.sandbox").STUB for name in names]
     return Sandbox(seed=seed, titles=titles, directory=directory, stubs=stubs)
 
@@ -903,6 +991,12 @@ def demo(titles: int, seed: int) -> int:
 
 async def _demo(titles: int, seed: int) -> int:
     """A sandbox, and an engine over a store of its own, in one process."""
+    import shutil
+
+    from rich.console import Console
+
+    from adapters.sandbox.demo import tell_demo
+
     directory = Path("var/demo")
     shutil.rmtree(directory, ignore_errors=True)
     stubs = make_sandbox(seed, titles, directory)

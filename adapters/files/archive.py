@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import struct
-import zipfile
 import zlib
 from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from adapters.files.ahead import ahead
 from adapters.http.unpack import PIECE, GzipUnpacker, Packing, PlainUnpacker, RatioWatch, Unpacker, ZstdUnpacker
 from syncengine.errors import FeedTorn, InputUnreadable, NotOnix, SourceFailed
+
+if TYPE_CHECKING:
+    import zipfile
 
 _OPENING_BYTES = 8
 _MEMBER_SUFFIXES = (".xml", ".onix", ".onx")
@@ -123,6 +125,8 @@ def _is_message(name: str) -> bool:
 
 
 def _opened(path: Path) -> zipfile.ZipFile:
+    import zipfile
+
     try:
         with path.open("rb") as file:
             _check_directory(path, file)
@@ -164,6 +168,8 @@ def _zip_pieces(message: Message) -> Generator[bytes, None, None]:
 
 
 def _member(archive: zipfile.ZipFile, message: Message) -> IO[bytes]:
+    import zipfile
+
     try:
         return archive.open(message.member or "")
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
@@ -175,6 +181,8 @@ def _member(archive: zipfile.ZipFile, message: Message) -> IO[bytes]:
 
 
 def _read(member: IO[bytes], message: Message) -> bytes:
+    import zipfile
+
     try:
         return member.read(PIECE)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:

@@ -9,12 +9,15 @@ from contextlib import closing
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from adapters.files.archive import Message, messages_in, unreadable
 from syncengine.domain.ids import Isbn, SourceName, StreamName
 from syncengine.domain.passes import PassMode
 from syncengine.errors import InputUnreadable, UsageInvalid
 from syncengine.ports import Conventions, Part, PassEnd, PassPlan
+
+if TYPE_CHECKING:
+    from adapters.files.archive import Message
 
 STREAM = StreamName("files")
 
@@ -100,6 +103,8 @@ class FileSource:
 
     def _messages(self) -> list[Message]:
         """Every message of the pass; all files are opened once first, so that a missing one stops it before it begins."""
+        from adapters.files.archive import messages_in
+
         return [message for path in self._files() for message in messages_in(path)]
 
     def _files(self) -> list[Path]:
@@ -112,6 +117,8 @@ class FileSource:
 
 def _matches(pattern: str) -> list[Path]:
     """The files a path or pattern names, by name; a file whose own name looks like a pattern is itself."""
+    from adapters.files.archive import unreadable
+
     path = Path(pattern)
     try:
         if path.exists() or not glob.has_magic(pattern):

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from importlib import resources
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import tzdata
+
 _WINTER = datetime(2026, 1, 1, tzinfo=UTC)
-_NOWHERE = ZoneInfo("UTC")
 
 
+@lru_cache
 def local_zone(country: str) -> ZoneInfo:
     """The zone of a country; of several the one where a day begins last, so that nothing is sold early anywhere in it.
 
     Countries are those of ISO 3166-1; one that has no zone of its own gets UTC.
     """
-    return _zones().get(country, _NOWHERE)
+    return min(map(ZoneInfo, _names().get(country, ["UTC"])), key=_offset)
 
 
 @lru_cache(maxsize=1)
-def _zones() -> Mapping[str, ZoneInfo]:
-    """By country, from the table that comes with the zone data."""
-    table = resources.files("tzdata").joinpath("zoneinfo", "zone.tab").read_text(encoding="utf-8")
+def _names() -> Mapping[str, Sequence[str]]:
+    """The zones of each country, from the table that comes with the zone data."""
+    table = Path(tzdata.__file__).with_name("zoneinfo").joinpath("zone.tab").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in table.splitlines() if line and not line.startswith("#")]
-    zones: dict[str, ZoneInfo] = {}
+    names: dict[str, list[str]] = {}
     for country, _, name, *_ in rows:
-        zone = ZoneInfo(name)
-        known = zones.setdefault(country, zone)
-        if _offset(zone) < _offset(known):
-            zones[country] = zone
-    return zones
+        names.setdefault(country, []).append(name)
+    return names
 
 
 def _offset(zone: ZoneInfo) -> float:

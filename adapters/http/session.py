@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import aiohttp
-from yarl import URL
-
+from adapters.http.account import Credentials, base_url_problem
 from adapters.http.headers import resolve
 from adapters.http.unpack import GzipUnpacker, PlainUnpacker, Unpacker
 from syncengine.domain.delivery import Arrival, Receipt, Request
 from syncengine.errors import FeedTorn, SourceFailed, SourceUnreachable, UsageInvalid
-from syncengine.ports import Clock, Secret
+from syncengine.ports import Clock
+
+if TYPE_CHECKING:
+    import aiohttp
 
 USER_AGENT = "syncengine/0.1"
 LARGEST_PAGE = 64 << 20
@@ -46,36 +45,6 @@ class Patience:
     call_seconds: float = 60.0
 
 
-class Credentials(Protocol):
-    """Something that proves who asks."""
-
-    def header(self) -> str:
-        """The value of `Authorization`; made for each request, kept nowhere."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Bearer:
-    """A token (RFC 6750)."""
-
-    token: Secret
-
-    def header(self) -> str:
-        return f"Bearer {self.token.reveal()}"
-
-
-@dataclass(frozen=True, slots=True)
-class Basic:
-    """A user name and a password (RFC 7617)."""
-
-    username: str
-    password: Secret
-
-    def header(self) -> str:
-        pair = f"{self.username}:{self.password.reveal()}".encode()
-        return f"Basic {base64.b64encode(pair).decode('ascii')}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """A whole answer: `headers` by lower-case names, `body` unpacked, `url` where it came from after redirects."""
@@ -84,41 +53,6 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-def base_url_problem(base_url: str, *, allow_loopback_http: bool) -> str | None:
-    """What is wrong with a base address: it must be https, or http to this very machine where that is allowed."""
-    try:
-        parts = urlsplit(base_url)
-        host = parts.hostname if parts.port != 0 else None
-    except ValueError:
-        return f"base_url {base_url!r} is no address; write https://host/path"
-    if parts.scheme not in {"http", "https"} or not host:
-        return f"base_url {base_url!r} is no address; write https://host/path"
-    if parts.username is not None or parts.password is not None:
-        return "base_url carries a user name or password; name them by their own keys"
-    if parts.query or parts.fragment:
-        return f"base_url {base_url!r} has a query or fragment; leave it out"
-    if parts.scheme == "http" and not is_loopback(host):
-        return f"base_url {base_url!r} is not encrypted; write https://"
-    if parts.scheme == "http" and not allow_loopback_http:
-        return f"base_url {base_url!r} is not encrypted; for a stub on this machine set allow_loopback_http = true"
-    return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine by its very name."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def is_header_text(text: str) -> bool:
-    """Whether it can stand in a header: a token with a line break in it would be a header of its own."""
-    return text.isascii() and text.isprintable() and " " not in text
 
 
 class HttpSession:
@@ -177,6 +111,8 @@ class HttpSession:
 
     async def call(self, request: Request) -> Receipt:
         """Make an API call once; what the network does is told by the receipt."""
+        import aiohttp
+
         patience = self._patience
         try:
             async with asyncio.timeout(patience.call_seconds):
@@ -198,6 +134,8 @@ class HttpSession:
             await session.close()
 
     async def _fetch_once(self, url: str, maximum: int) -> Answer:
+        import aiohttp
+
         self._check_origin(url)
         try:
             async with self._sent("GET", url, {"Accept-Encoding": "gzip"}, b"") as response:
@@ -223,6 +161,8 @@ class HttpSession:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer's head, within the time for it; its body is read inside."""
+        from yarl import URL
+
         own = dict(headers)
         if self._credentials is not None:
             own["Authorization"] = self._credentials.header()
@@ -237,6 +177,8 @@ class HttpSession:
 
     def _opened(self, *, reuses: bool) -> aiohttp.ClientSession:
         """The library's session that reuses connections, or the one that does not."""
+        import aiohttp
+
         if reuses not in self._sessions:
             self._sessions[reuses] = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
@@ -368,6 +310,8 @@ def _plain(url: str) -> str:
 
 def _said(error: BaseException) -> str:
     """What a library's error says, without the request that some of them carry."""
+    import aiohttp
+
     match error:
         case aiohttp.ClientConnectorDNSError():
             return f"the name {error.host} has no address"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from state.sqlite.contexts import essence_of
 from state.sqlite.frames import frame_of
 from syncengine.errors import StoreFailed
+
+_SCHEMA = Path(__file__).parents[1] / "schema"
 
 _HAS_MIGRATIONS = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'migrations'"
 _VERSION = "SELECT coalesce(max(version), 0) FROM migrations"
@@ -32,7 +33,7 @@ class Migration:
 
 def shipped() -> Sequence[Migration]:
     """The migrations of this build, in order; their numbers run from 1 without a gap."""
-    files = [entry for entry in resources.files("state").joinpath("schema").iterdir() if entry.name.endswith(".sql")]
+    files = [entry for entry in _SCHEMA.iterdir() if entry.name.endswith(".sql")]
     migrations = sorted(
         (
             Migration(version=int(entry.name[:4]), name=entry.name, script=entry.read_text(encoding="utf-8"))

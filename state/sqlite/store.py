@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import sqlite3
 import string
-import uuid
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -330,6 +328,9 @@ def _recognise(db: sqlite3.Connection, path: Path) -> None:
 def _identify(db: sqlite3.Connection, at: int) -> StoreIdentity:
     row = db.execute(_IDENTITY).fetchone()
     if row is None:
+        import secrets
+        import uuid
+
         prefix = "".join(secrets.choice(_PREFIX_ALPHABET) for _ in range(4))
         db.execute(_MAKE_IDENTITY, (uuid.uuid4().hex, str(secrets.randbits(64)), prefix, at))
         row = db.execute(_IDENTITY).fetchone()

@@ -6,8 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import NewType
 
-from stdnum import ean, isbn
-
 SourceName = NewType("SourceName", str)
 StreamName = NewType("StreamName", str)
 RecordReference = NewType("RecordReference", str)
@@ -48,13 +46,18 @@ def normalise_isbn(text: str) -> Isbn:
     wrong numbers, and they stay usable as keys (reference/onix.md 2.17).
     """
     compact = _BLANKS_AND_HYPHENS.sub("", text).upper()
-    if len(compact) == 10 and isbn.is_valid(compact):
-        return Isbn(isbn.to_isbn13(compact))
+    if len(compact) == 10:
+        from stdnum import isbn
+
+        if isbn.is_valid(compact):
+            return Isbn(isbn.to_isbn13(compact))
     return Isbn(compact)
 
 
 def is_valid_isbn(text: str) -> bool:
     """Whether the text is a well-formed EAN-13 with the right check digit (every ISBN-13 is one)."""
+    from stdnum import ean
+
     return bool(_THIRTEEN_DIGITS.fullmatch(text) and ean.is_valid(text))
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import blake2b
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -151,7 +150,7 @@ def _as_document(known: CodeList) -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def standard() -> CodeLists:
     """The lists that are shipped."""
-    return _read(resources.files(__package__).joinpath(_SHIPPED).read_bytes())
+    return _read(Path(__file__).with_name(_SHIPPED).read_bytes())
 
 
 def load(path: Path) -> CodeLists:

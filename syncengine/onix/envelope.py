@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
-from xml.sax.saxutils import quoteattr
 
 from lxml import etree
 
@@ -90,8 +89,14 @@ class Root:
     def opening(self, release: str, more: Mapping[str, str] | None = None) -> bytes:
         """The start tag, with more attributes if there are any; a root that is made up carries the release."""
         said = {**({"release": release} if self.is_bare else {}), **(more or {})}
-        spelled = "".join(f" {name}={quoteattr(value)}" for name, value in said.items())
+        spelled = "".join(f" {name}={_quoted(value)}" for name, value in said.items())
         return b"<" + self.name + self.attributes + spelled.encode("ascii", "xmlcharrefreplace") + b">"
+
+
+def _quoted(value: str) -> str:
+    from xml.sax.saxutils import quoteattr
+
+    return quoteattr(value)
 
 
 def read_root(tag: Tag, *, line: int) -> Root:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 
-from stdnum import isbn
-
 from syncengine.domain.codes import NotificationType, ProductIdType, SalesRestrictionType, TaxRateCode
 from syncengine.domain.dates import OnixDate
 from syncengine.domain.frame import Context
@@ -456,6 +454,8 @@ def _derived_reference(identifiers: Sequence[ProductIdentifier]) -> str | None:
     for wanted in _REFERENCE_TYPES:
         for identifier in identifiers:
             if identifier.type == wanted:
+                from stdnum import isbn
+
                 is_number = wanted in _NUMBERED_TYPES
                 return f"{wanted.value}:{isbn.compact(identifier.value) if is_number else identifier.value}"
     return None

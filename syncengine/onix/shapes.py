@@ -8,18 +8,29 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from stdnum import ean, isbn
-
 from syncengine.domain.codes import DateFormat, ProductIdType
 from syncengine.domain.dates import OnixDate
 from syncengine.domain.passes import Noted, WarningKind
 
 _EXCERPT: Final = 40
 
+
+def _is_isbn(digits: str) -> bool:
+    from stdnum import isbn
+
+    return isbn.is_valid(digits)
+
+
+def _is_ean(digits: str) -> bool:
+    from stdnum import ean
+
+    return ean.is_valid(digits)
+
+
 _CHECKED: Final[Mapping[str, tuple[str, int, Callable[[str], bool]]]] = {
-    ProductIdType.ISBN_10: ("ISBN-10", 10, isbn.is_valid),
-    ProductIdType.GTIN_13: ("GTIN-13", 13, ean.is_valid),
-    ProductIdType.ISBN_13: ("ISBN-13", 13, isbn.is_valid),
+    ProductIdType.ISBN_10: ("ISBN-10", 10, _is_isbn),
+    ProductIdType.GTIN_13: ("GTIN-13", 13, _is_ean),
+    ProductIdType.ISBN_13: ("ISBN-13", 13, _is_isbn),
 }
 """List 5, as far as its numbers carry a check digit: what they are called, and how long they are."""
 
@@ -64,6 +75,8 @@ def odd_identifier(scheme: str, value: str) -> Noted | None:
     """The warning of an ISBN or GTIN that cannot be one, by its length, its prefix or its check digit."""
     if scheme not in _CHECKED:
         return None
+    from stdnum import isbn
+
     name, length, is_valid = _CHECKED[scheme]
     digits = isbn.compact(value)
     if len(digits) != length:

@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 import anyio
-import structlog
 
 from syncengine.domain.ids import SourceName
 from syncengine.errors import GuardStopped, InputUnreadable, SourceFailed
+from syncengine.logs import Logger
 from syncengine.ports import Urgency
 from syncengine.service.engine import LONGEST_SLEEP, Engine
-from syncengine.service.work import PassOptions
+from syncengine.service.options import PassOptions
 
 RETRY_FIRST = timedelta(seconds=15)
 RETRY_LONGEST = timedelta(minutes=30)
 """After a pass that failed, the next try comes after the first, then twice as long up to the longest, or at its schedule."""
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 def retry_after(failures: int) -> timedelta:
@@ -52,7 +52,7 @@ class Daemon:
 
     async def _until_due(self, source: SourceName, schedule: timedelta) -> timedelta:
         """A pass that was due while nothing ran, or was interrupted, is due now."""
-        intake = self._engine.intakes[source]
+        intake = self._engine.intake(source)
         async with self._engine.store.transaction(Urgency.COMMAND) as tx:
             if [stream for stream in intake.streams if await tx.passes.unfinished(source, stream)]:
                 return timedelta()

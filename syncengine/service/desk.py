@@ -6,10 +6,10 @@ The command line calls it in its own process or, beside a daemon, through the co
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import anyio
 
@@ -37,9 +37,9 @@ from syncengine.errors import (
     SyncEngineError,
     UsageInvalid,
 )
-from syncengine.onix.codelists import CodeLists, standard
 from syncengine.ports import Acknowledging, AsideKind, Distributor, OrderQuery, SetAside, Transaction, Urgency
 from syncengine.service.documents import (
+    Answer,
     Document,
     aside_document,
     change_document,
@@ -52,10 +52,13 @@ from syncengine.service.documents import (
     required_amount,
 )
 from syncengine.service.engine import Engine, select_sources
+from syncengine.service.options import PassOptions
 from syncengine.service.plan import plan_document
 from syncengine.service.register import Row
 from syncengine.service.titles import known_titles, title_documents
-from syncengine.service.work import PassOptions
+
+if TYPE_CHECKING:
+    from syncengine.onix.codelists import CodeLists
 
 FileSources = Callable[[Sequence[str], PassMode], Distributor]
 """Builds the source `file` over the given paths."""
@@ -70,14 +73,6 @@ class Acknowledgements(Protocol):
 
 
 _E = TypeVar("_E", bound=StrEnum)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What a command says: a document with stable keys, and its exit code (design section 10)."""
-
-    document: Document
-    exit_code: int = 0
 
 
 _OPEN_ENTRIES = (EntryState.PENDING, EntryState.CLAIMED, EntryState.SENT, EntryState.UNKNOWN)
@@ -103,10 +98,10 @@ class Desk:
         file_source: FileSources,
         acknowledgements: Acknowledgements,
         order_defaults: tuple[PriceRule, Payment],
-        codes: CodeLists | None = None,
+        codes: Callable[[], CodeLists],
     ) -> None:
         self.engine = engine
-        self._codes = codes or standard()
+        self._codes = codes
         self._store = engine.store
         self._file_source = file_source
         self._acknowledgements = acknowledgements
@@ -172,7 +167,9 @@ class Desk:
                     hint="name files with --file, or settings with --config; the README shows how to write them",
                 )
         if path := arguments.get("acknowledge"):
-            read = [(source, stream) for source in sources for stream in self.engine.intakes[source].streams]
+            read = [
+                (source, stream) for source in sources for stream in self.engine.distributors[source].source.streams
+            ]
             acknowledge = self._acknowledgements(Path(path), read, dry_run=options.dry_run)
             options = replace(options, acknowledge=acknowledge)
         passes = _Passes()
@@ -392,7 +389,7 @@ class Desk:
             titles = await known_titles(tx, self.engine.distributors, isbn, source, self.engine.clock.now())
         if not titles:
             raise _unknown_isbn(isbn, source)
-        return Answer(document={"titles": title_documents(titles, self._codes.name)})
+        return Answer(document={"titles": title_documents(titles, self._codes().name)})
 
     async def changes(self, arguments: Document) -> Answer:
         """The change log after a sequence number."""

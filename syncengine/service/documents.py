@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -14,6 +15,14 @@ from syncengine.errors import UsageInvalid
 from syncengine.ports import SetAside
 
 Document = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a command says: a document with stable keys, and its exit code (design section 10)."""
+
+    document: Document
+    exit_code: int = 0
 
 
 def required_amount(text: object, name: str) -> Decimal:

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import anyio
-import structlog
 
 from syncengine.delivery.bell import Bell
 from syncengine.delivery.spend import SpendGuard
@@ -16,14 +16,17 @@ from syncengine.delivery.worker import Worker
 from syncengine.domain.ids import SourceName, StreamName, TitleKey
 from syncengine.domain.passes import PassMode, PassReport
 from syncengine.errors import FullPassNeeded, SourceFailed, SourceRefused, SourceUnreachable, UsageInvalid
+from syncengine.logs import Logger
 from syncengine.ports import Clock, Distributor, Pace, SetAside, Store, Transaction, Urgency
 from syncengine.service.dispatch import Dispatch
-from syncengine.service.intake import Intake
-from syncengine.service.parsers import Parsers
+from syncengine.service.options import PassOptions
 from syncengine.service.progress import Progress, Unwatched
 from syncengine.service.register import Register
-from syncengine.service.work import PassOptions
 from syncengine.settings import GuardSettings, OrderSettings
+
+if TYPE_CHECKING:
+    from syncengine.service.intake import Intake
+    from syncengine.service.parsers import Parsers
 
 LONGEST_SLEEP = 30.0
 """Seconds slept at a stretch, so that a clock that is stepped does no lasting harm (design section 2)."""
@@ -39,18 +42,18 @@ GRACE_SECONDS = 15.0
 STOP_SECONDS = GRACE_SECONDS + 5
 """For the workers to put down what the grace has left, before they are cut off."""
 
-log = structlog.get_logger(__name__)
+log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What an engine is built of."""
+    """What an engine is built of; `parsers` are made for the first pass."""
 
     store: Store
     clock: Clock
     pace: Pace
     distributors: Mapping[SourceName, Distributor]
-    parsers: Parsers
+    parsers: Callable[[], Parsers]
     orders: OrderSettings
     guards: GuardSettings
     max_passes: int = 2
@@ -79,7 +82,9 @@ class Engine:
         )
         self.register = Register(parts.store, parts.clock, self.distributors.keys())
         self._parts = parts
-        self.intakes = {name: self._intake(distributor) for name, distributor in parts.distributors.items()}
+        self.intakes: dict[SourceName, Intake] = {}
+        """Those that have been asked for."""
+        self._parsers: Parsers | None = None
         self._bells = {name: Bell() for name, distributor in parts.distributors.items() if distributor.calls}
         self.workers = {
             name: Worker(
@@ -100,9 +105,17 @@ class Engine:
         self._pass_locks = {name: anyio.Lock() for name in parts.distributors}
         self._refresh_after: datetime | None = None
 
-    def _intake(self, distributor: Distributor) -> Intake:
-        parts = self._parts
-        return Intake(distributor, parts.store, parts.clock, parts.parsers, parts.guards, self.progress)
+    def intake(self, source: SourceName) -> Intake:
+        """What reads a source. It is made when it is asked for, and the reading of ONIX imported with it: few commands read."""
+        from syncengine.service.intake import Intake
+
+        if source not in self.intakes:
+            parts = self._parts
+            self._parsers = self._parsers or parts.parsers()
+            self.intakes[source] = Intake(
+                self.distributors[source], parts.store, parts.clock, self._parsers, parts.guards, self.progress
+            )
+        return self.intakes[source]
 
     def _wake_after_settlement(self) -> None:
         self.trade_bell.ring()
@@ -112,7 +125,7 @@ class Engine:
         """Take in a source that the settings do not name: files given by hand. It replaces an earlier one of its name."""
         name = distributor.source.name
         self.distributors[name] = distributor
-        self.intakes[name] = self._intake(distributor)
+        self.intakes.pop(name, None)
         self._pass_locks.setdefault(name, anyio.Lock())
         return name
 
@@ -155,7 +168,7 @@ class Engine:
         Files of one delta are kept apart until all have been read, so that only the last word of each record counts. `begun` is
         given each report as it begins, so that a pass that breaks off has one too.
         """
-        intake = self.intakes[source]
+        intake = self.intake(source)
         if self.distributors[source].calls is None:
             options = replace(options, stage_deltas=True)
         async with self._pass_locks[source], self._passes:
@@ -165,12 +178,12 @@ class Engine:
     async def retry(self, rows: Sequence[SetAside]) -> PassReport:
         """Read frames of one source and stream again that were set aside. Raises UsageInvalid for a source that is not configured."""
         source = rows[0].source
-        if source not in self.intakes:
+        if source not in self.distributors:
             raise UsageInvalid(
                 f"the settings name no source {source}", hint="its records can be dropped: quarantine drop"
             )
         async with self._pass_locks[source]:
-            return await self.intakes[source].retry(rows)
+            return await self.intake(source).retry(rows)
 
     async def _run_pass(
         self, intake: Intake, stream: StreamName, options: PassOptions, begun: Callable[[PassReport], None] | None
@@ -263,12 +276,11 @@ class Engine:
             await tx.controls.ask_refresh([key])
 
     async def _refresh_one(self, key: TitleKey) -> None:
-        intake = self.intakes.get(key.source)
-        if intake is None:
+        if key.source not in self.distributors:
             async with self.store.transaction(Urgency.TRADE) as tx:
                 await tx.controls.refreshed(key)
             return
-        report = await intake.refresh(key)
+        report = await self.intake(key.source).refresh(key)
         log.info("read a single title again", title=str(key), found=report is not None)
 
     def estimate(self, source: SourceName, count: int) -> float:
@@ -321,7 +333,8 @@ class Engine:
 
     async def aclose(self) -> None:
         """Give back connections, processes and the store."""
-        self._parts.parsers.close()
+        if self._parsers is not None:
+            self._parsers.close()
         for distributor in self.distributors.values():
             await distributor.source.aclose()
             if distributor.calls is not None:

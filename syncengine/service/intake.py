@@ -37,12 +37,13 @@ from syncengine.ports import (
 )
 from syncengine.service.applying import Applier
 from syncengine.service.batch import OUTCOMES, gone, judge_batch, with_derived_references
+from syncengine.service.options import PassOptions
 from syncengine.service.parsers import Parsers
 from syncengine.service.placing import mark_of, passes_over
 from syncengine.service.progress import Progress, Unwatched
 from syncengine.service.reading import stretches
 from syncengine.service.verdict import Setting, Verdict
-from syncengine.service.work import HEAVY_BYTES, Batch, Judged, PassOptions, Work, portions
+from syncengine.service.work import HEAVY_BYTES, Batch, Judged, Work, portions
 from syncengine.settings import GuardSettings
 
 APPLY_RECORDS = 250

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from syncengine.domain.ids import Isbn, SourceName, TitleKey
 from syncengine.domain.offer import Offer
 from syncengine.domain.product import DatedRole, Price, Product, ProductSupply, SalesRights, SupplyDetail
 from syncengine.domain.territory import Territory
 from syncengine.errors import RecordInvalid
-from syncengine.onix.describe import describe, description_document
-from syncengine.onix.dialect import read_product
-from syncengine.onix.wording import NameOf
 from syncengine.ports import Distributor, KnownRecord, Transaction
 from syncengine.service.documents import Document, offer_document
+
+if TYPE_CHECKING:
+    from syncengine.onix.wording import NameOf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,9 @@ def _document(title: KnownTitle, record: KnownRecord, name_of: NameOf) -> Docume
 
 def _description(record: KnownRecord, name_of: NameOf) -> Document | None:
     """None for a record that holds no ONIX product: a source may tell of prices or stock alone."""
+    from syncengine.onix.describe import describe, description_document
+    from syncengine.onix.dialect import read_product
+
     context = record.context
     try:
         product, _ = read_product(context.opening, record.body, context.closing)

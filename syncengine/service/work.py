@@ -1,17 +1,18 @@
-"""What one pass carries from batch to batch, and how it is to be run."""
+"""What one pass carries from batch to batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncengine.catalogue.guards import Tallies
 from syncengine.domain.frame import Frame, FrameIndex
-from syncengine.domain.ids import RecordId, RecordReference, SourceName, StreamName
+from syncengine.domain.ids import RecordId, RecordReference
 from syncengine.domain.message import MessageMark
-from syncengine.domain.passes import PassMode, PassReport
+from syncengine.domain.passes import PassReport
 from syncengine.onix.framing import FramedBatch, Framer
 from syncengine.ports import Acknowledging, Part, PassState
+from syncengine.service.options import PassOptions
 from syncengine.service.verdict import Verdict
 
 BATCH_RECORDS = 1000
@@ -20,25 +21,6 @@ BATCH_BYTES = 8 << 20
 
 HEAVY_BYTES = 1 << 17
 """Records that take more on average are rare, and what one of them takes several times over while it is read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassOptions:
-    """How a pass is to be run.
-
-    `allow` names guards that are let through this once, `dry_run` commits nothing, `stage_deltas` keeps a delta apart too until
-    it is judged as a whole (files), `stop_on_older` makes a message older than the last applied a guard's matter instead of a
-    warning, `by_hand` reads every message whatever the source's policy says of its place, `acknowledge` gives what takes down an
-    acknowledgement of the pass.
-    """
-
-    wanted: PassMode | None = None
-    allow: Collection[str] = ()
-    dry_run: bool = False
-    stage_deltas: bool = False
-    stop_on_older: bool = True
-    by_hand: bool = False
-    acknowledge: Callable[[SourceName, StreamName], Acknowledging] | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,7 +8,8 @@ import stat
 import anyio
 import pytest
 
-from adapters.shop.control import LONGEST_PATH, ControlServer, RemoteFailed, ask, socket_path
+from adapters.shop.control import LONGEST_PATH, RemoteFailed, ask, socket_path
+from adapters.shop.control_server import ControlServer
 from syncengine.errors import GuardStopped, InputUnreadable, StoreFailed
 
 

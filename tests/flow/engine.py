@@ -24,7 +24,8 @@ from adapters.distributors import demarque
 from adapters.distributors.demarque.calls import DeMarqueCalls
 from adapters.distributors.demarque.sandbox import ORGANISATION, DemarqueStub, User
 from adapters.distributors.demarque.source import DeMarqueSource
-from adapters.files import FileSource, OnixRules, Pick, acknowledgements
+from adapters.files import FileSource, OnixRules, Pick
+from adapters.files.acknowledgement import acknowledgements
 from adapters.http.session import Patience
 from adapters.sandbox.catalogue import TitleEdit
 from adapters.sandbox.ledger import LedgerRow
@@ -38,11 +39,13 @@ from syncengine.domain.ids import Isbn, OrderId, SourceName
 from syncengine.domain.order import Order, OrderEvent
 from syncengine.domain.passes import PassMode, PassReport
 from syncengine.domain.territory import Market
+from syncengine.onix.codelists import standard
 from syncengine.ports import Account, Distributor, LoggedReceipt, Urgency, World
-from syncengine.service.desk import Answer, Desk
+from syncengine.service.desk import Desk
+from syncengine.service.documents import Answer
 from syncengine.service.engine import Engine, Parts
+from syncengine.service.options import PassOptions
 from syncengine.service.parsers import Parsers
-from syncengine.service.work import PassOptions
 from syncengine.settings import GuardSettings, OrderSettings
 from tests.clock import START
 
@@ -159,7 +162,7 @@ class Shop:
                 clock=self.clock,
                 pace=pace,
                 distributors=distributors,
-                parsers=Parsers(),
+                parsers=Parsers,
                 orders=setup.orders,
                 guards=GuardSettings(),
                 spend_guard=setup.spend_guard,
@@ -173,6 +176,7 @@ class Shop:
             file_source=_files,
             acknowledgements=partial(acknowledgements, clock=self.clock),
             order_defaults=defaults,
+            codes=standard,
         )
 
     def _connect(self, setup: Setup, settings: demarque.Settings, pace: Limiter) -> Distributor:

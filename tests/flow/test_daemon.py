@@ -67,7 +67,7 @@ async def running(
             distributors={
                 source.name: Distributor(source=source, rules=rules, calls=None, account=account) for source in sources
             },
-            parsers=Parsers(),
+            parsers=Parsers,
             orders=OrderSettings(),
             guards=GuardSettings(),
         )

@@ -382,6 +382,7 @@ class TestSingleReads:
         await shop.open()
         other = TitleKey(source=SourceName("other"), isbn=Isbn("9782764417010"), format=Format("epub"))
         key = TitleKey(source=SOURCE, isbn=shop.isbn("on_sale"), format=Format("epub"))
+        shop.engine.distributors[other.source] = shop.engine.distributors[SOURCE]
         shop.engine.intakes[other.source] = Unreachable()
         async with shop.store.transaction(Urgency.COMMAND) as tx:
             await tx.controls.ask_refresh([other, key])
@@ -412,7 +413,7 @@ class TestSingleReads:
         for market in MARKETS:
             shop.edit(isbn, market=market, state="WITHDRAWN")
         key = TitleKey(source=SOURCE, isbn=isbn, format=Format("epub"))
-        shop.engine.intakes[SOURCE]._guards = GuardSettings(minimum_records=1, withdrawn_percent=0.0)
+        shop.engine.intake(SOURCE)._guards = GuardSettings(minimum_records=1, withdrawn_percent=0.0)
         async with shop.store.transaction(Urgency.COMMAND) as tx:
             await tx.controls.ask_refresh([key])
         shop.engine.refresh_bell.ring()

@@ -17,8 +17,8 @@ from syncengine.service import intake as intake_module
 from syncengine.service import work
 from syncengine.service.applying import Applier
 from syncengine.service.intake import Intake
+from syncengine.service.options import PassOptions
 from syncengine.service.parsers import Parsers
-from syncengine.service.work import PassOptions
 from syncengine.settings import GuardSettings
 from tests.clock import JumpClock
 from tests.flow.pages import CA, SOURCE, STREAM, TAIL, Pages, isbn, message, product

@@ -22,8 +22,8 @@ from syncengine.domain.territory import Market
 from syncengine.domain.title import Title
 from syncengine.ports import Account, Distributor
 from syncengine.service.intake import Intake
+from syncengine.service.options import PassOptions
 from syncengine.service.parsers import Parsers
-from syncengine.service.work import PassOptions
 from syncengine.settings import GuardSettings
 from tests.clock import JumpClock
 from tests.tables.macmillan import FIELDS, as_far_as_2_1_can_say, details, pairs

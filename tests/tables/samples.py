@@ -24,8 +24,8 @@ from syncengine.errors import SyncEngineError
 from syncengine.onix.framing import Framer
 from syncengine.ports import Account, AsideKind, Distributor, Urgency
 from syncengine.service.intake import Intake
+from syncengine.service.options import PassOptions
 from syncengine.service.parsers import Parsers
-from syncengine.service.work import PassOptions
 from syncengine.settings import GuardSettings
 from tests.clock import JumpClock
 from tests.records import sample_paths

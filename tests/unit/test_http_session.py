@@ -12,8 +12,9 @@ import pytest
 import trustme
 from aiohttp import web
 
+from adapters.http.account import Basic, Bearer, base_url_problem, is_header_text
 from adapters.http.headers import LONGEST_WAIT, http_date, next_link, retry_after
-from adapters.http.session import Basic, Bearer, HttpSession, Patience, base_url_problem, is_header_text
+from adapters.http.session import HttpSession, Patience
 from syncengine.domain.delivery import Arrival, Request
 from syncengine.errors import FeedTorn, SourceFailed, SourceUnreachable, UsageInvalid
 from syncengine.ports import Secret

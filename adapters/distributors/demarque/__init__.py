@@ -11,10 +11,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from adapters.distributors.demarque.calls import DeMarqueCalls, Parameters
-from adapters.distributors.demarque.rules import DeMarqueRules
-from adapters.distributors.demarque.source import DEFAULT_MARGIN, DeMarqueSource
-from adapters.http.session import Basic, Bearer, Credentials, HttpSession, base_url_problem, is_header_text, is_loopback
+from adapters.distributors.demarque.cursor import DEFAULT_MARGIN
+from adapters.http.account import Basic, Bearer, Credentials, base_url_problem, is_header_text, is_loopback
 from syncengine.domain.delivery import Limit
 from syncengine.domain.ids import SourceName
 from syncengine.errors import SettingsInvalid
@@ -59,7 +57,7 @@ class Settings(SourceSettings, kw_only=True, frozen=True, forbid_unknown_fields=
     password_file: str | None = None
     allow_loopback_http: bool = False
     convention: Literal["auto", "old", "new"] = "auto"
-    parameters: Parameters = "query"
+    parameters: Literal["query", "form"] = "query"
     net_prices: bool = False
     lcp: bool = False
     margin: timedelta = DEFAULT_MARGIN
@@ -98,6 +96,11 @@ class Settings(SourceSettings, kw_only=True, frozen=True, forbid_unknown_fields=
 
 def connect(name: SourceName, settings: SourceSettings, world: World) -> Distributor:
     """Build one account's parts; no network yet. Raises SettingsInvalid for a secret that cannot be read."""
+    from adapters.distributors.demarque.calls import DeMarqueCalls
+    from adapters.distributors.demarque.rules import DeMarqueRules
+    from adapters.distributors.demarque.source import DeMarqueSource
+    from adapters.http.session import HttpSession
+
     if not isinstance(settings, Settings):
         raise TypeError(f"{name}: settings of another kind")
     credentials = _credentials(name, settings, world.directory)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from syncengine.domain.passes import PassMode
+
+DEFAULT_MARGIN = timedelta(minutes=10)
+"""How far a delta reaches back behind the last pass."""
 
 
 class Crawl(msgspec.Struct, kw_only=True, frozen=True):

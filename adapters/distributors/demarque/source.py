@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
-from adapters.distributors.demarque.cursor import Crawl, Cursor
+from adapters.distributors.demarque.cursor import DEFAULT_MARGIN, Crawl, Cursor
 from adapters.distributors.demarque.feed import Feed
 from adapters.http.headers import http_date, next_link, resolve
 from adapters.http.session import Answer, HttpSession
@@ -19,7 +19,6 @@ from syncengine.ports import Conventions, Part, PartialUpdates, PassEnd, PassPla
 
 STREAM = StreamName("publications")
 RESUMED_WITHIN = timedelta(hours=24)
-DEFAULT_MARGIN = timedelta(minutes=10)
 
 _MOST_PAGES = 200_000
 

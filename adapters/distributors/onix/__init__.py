@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from adapters.files import FileSource, OnixRules, Pick
 from syncengine.domain.ids import SourceName
 from syncengine.domain.message import MessageOrder
 from syncengine.domain.passes import PassMode
@@ -48,6 +47,8 @@ class Settings(SourceSettings, kw_only=True, frozen=True, forbid_unknown_fields=
 
 def connect(name: SourceName, settings: SourceSettings, world: World) -> Distributor:
     """The files as a source, with the standard's own rules; nothing is opened yet."""
+    from adapters.files import FileSource, OnixRules, Pick
+
     if not isinstance(settings, Settings):
         raise TypeError(f"{name}: settings of another kind")
     path = world.directory / settings.path
