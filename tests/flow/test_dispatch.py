@@ -16,9 +16,9 @@ from syncengine.ports import Account, Distributor, Urgency
 from syncengine.service import dispatch
 from syncengine.service.dispatch import Dispatch
 from syncengine.service.intake import Intake
+from syncengine.service.options import PassOptions
 from syncengine.service.parsers import Parsers
 from syncengine.service.progress import Unwatched
-from syncengine.service.work import PassOptions
 from syncengine.settings import GuardSettings
 from tests.clock import JumpClock
 from tests.flow.pages import CA, SOURCE, STREAM, Pages, message, product

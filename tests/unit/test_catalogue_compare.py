@@ -102,7 +102,12 @@ def test_a_block_whose_facts_tell_the_change_is_not_named():
 
 def test_a_block_whose_facts_tell_the_change_is_not_looked_at():
     asked: list[Block] = []
-    compare(PRODUCT, with_detail(availability="40"), lambda block: bool(asked.append(block)))
+
+    def differs(block: Block) -> bool:
+        asked.append(block)
+        return False
+
+    compare(PRODUCT, with_detail(availability="40"), differs)
     assert [block for block in Block if block is not Block.PRODUCT_SUPPLY] == asked
 
 
