@@ -84,6 +84,12 @@ class SqliteStore:
         self._group: Group | None = None
         self._holder: asyncio.Task[Any] | None = None
         self._closed = False
+        self._commits = 0
+
+    @property
+    def commit_count(self) -> int:
+        """How many times it was written through to the disk; sections that wrote are more."""
+        return self._commits
 
     @property
     def identity(self) -> StoreIdentity:
@@ -198,6 +204,7 @@ class SqliteStore:
                 hint="stop the engine and put the store back; what is written from here on would be lost",
             )
         db.execute("COMMIT")
+        self._commits += 1
 
     async def _commit_group(self) -> None:
         """Commit what earlier sections wrote; a failure is theirs to raise."""
