@@ -255,7 +255,9 @@ async def throughput(calls: int) -> Throughput:
         async with house(directory, stub, {}) as made:
             bare, bare_cpu = await _timed(lambda: _bare(made, stub, wanted, "bare", calls, fresh=False))
             fresh, fresh_cpu = await _timed(lambda: _bare(made, stub, wanted, "fresh", calls, fresh=True))
-            await take(made.store, placing(wanted, "engine", calls, made.engine.clock.now()), made.engine.clock.now(), wanted)
+            await take(
+                made.store, placing(wanted, "engine", calls, made.engine.clock.now()), made.engine.clock.now(), wanted
+            )
             commits = made.store.commit_count
             seconds, cpu = await _timed(lambda: _deliver(made))
             commits = made.store.commit_count - commits
@@ -310,7 +312,9 @@ async def evenness(calls: int, limit: Limit = PACED) -> Evenness:
         directory = Path(name) / "engine"
         directory.mkdir()
         async with house(directory, stub, {"sale": limit}) as made:
-            await take(made.store, placing(wanted, "engine", calls, made.engine.clock.now()), made.engine.clock.now(), wanted)
+            await take(
+                made.store, placing(wanted, "engine", calls, made.engine.clock.now()), made.engine.clock.now(), wanted
+            )
             await _deliver(made)
             assert calls == await made.placed(), "every order is sold"
         sent = sorted(made.departures.instants["sale"])

@@ -70,6 +70,12 @@ class Pace(Protocol):
         """Return once a call of that endpoint class may be made, having burned its slot durably."""
         ...
 
+    async def depart(self, source: SourceName, limit: str) -> None:
+        """Return at the instant at which a call that had its turn may leave: whatever delayed calls after their turns, they keep
+        the rate as they leave. A short wait, for turns are spaced already.
+        """
+        ...
+
     def slow_down(self, source: SourceName, limit: str, until: datetime | None) -> None:
         """The distributor refused the rate: nothing of that class before `until` (none = a default span), then gently."""
         ...
@@ -758,11 +764,11 @@ class Outbox(Protocol):
         """
         ...
 
-    async def save(self, entry: Entry) -> None:
-        """Keep an entry's state, attempts, request and due instant; a settled one leaves the outbox for its history."""
+    async def save(self, *entries: Entry) -> None:
+        """Keep entries' states, attempts, requests and due instants; a settled one leaves the outbox for its history."""
         ...
 
-    async def log(self, line: LoggedReceipt) -> None: ...
+    async def log(self, *lines: LoggedReceipt) -> None: ...
 
     async def receipts(self, entry_id: EntryId) -> Sequence[LoggedReceipt]:
         """The entry's logged receipts, oldest first; bodies are cut at a bound."""
@@ -773,6 +779,10 @@ class Outbox(Protocol):
         ...
 
     async def get(self, entry_id: EntryId) -> Entry | None: ...
+
+    async def owed(self, entry_ids: Collection[EntryId]) -> Collection[EntryId]:
+        """Those of the entries that are neither settled nor parked nor revoked."""
+        ...
 
     async def parked(self) -> Sequence[Entry]: ...
 

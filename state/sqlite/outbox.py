@@ -41,8 +41,13 @@ SET state = :state, claimed = :claimed, due_at = :due_at, gate = :gate, attempts
     note = :note, request = :request
 WHERE id = :id
 """
-_TO_HISTORY = "INSERT INTO outbox_history SELECT * FROM outbox WHERE id = ?"
-_LEAVE = "DELETE FROM outbox WHERE id = ?"
+_TO_HISTORY = """
+INSERT INTO outbox_history
+SELECT id, source, :state, :claimed, :due_at, priority, order_id, :gate, :attempts, :ever_sent, created_at, :note, operation, :request
+FROM outbox WHERE id = :id
+"""
+_LEAVE = "DELETE FROM outbox WHERE id = :id"
+_OWED = "SELECT id FROM outbox WHERE id IN (SELECT value FROM json_each(?)) AND state <> 'parked'"
 _OF_ORDER = "SELECT * FROM outbox WHERE order_id = ? ORDER BY id"
 _GET = "SELECT * FROM outbox WHERE id = :id UNION ALL SELECT * FROM outbox_history WHERE id = :id"
 _PARKED = "SELECT * FROM outbox WHERE state = 'parked' ORDER BY id"
@@ -101,11 +106,13 @@ class SqliteOutbox:
             for entry in entries
         ]
 
-    async def save(self, entry: Entry) -> None:
-        await self._section.write(_save, entry)
+    async def save(self, *entries: Entry) -> None:
+        if entries:
+            await self._section.write(_save, entries)
 
-    async def log(self, line: LoggedReceipt) -> None:
-        await self._section.write(_log, line)
+    async def log(self, *lines: LoggedReceipt) -> None:
+        if lines:
+            await self._section.write(_log, lines)
 
     async def receipts(self, entry_id: EntryId) -> Sequence[LoggedReceipt]:
         return await self._section.read(_receipts, entry_id)
@@ -115,6 +122,9 @@ class SqliteOutbox:
 
     async def get(self, entry_id: EntryId) -> Entry | None:
         return await self._section.read(_get, entry_id)
+
+    async def owed(self, entry_ids: Collection[EntryId]) -> Collection[EntryId]:
+        return await self._section.read(_owed, entry_ids)
 
     async def parked(self) -> Sequence[Entry]:
         return await self._section.read(_entries, _PARKED, ())
@@ -211,36 +221,50 @@ def _claim(db: sqlite3.Connection, ids: Sequence[EntryId]) -> None:
     db.executemany(_CLAIM, [(entry_id,) for entry_id in ids])
 
 
-def _save(db: sqlite3.Connection, entry: Entry) -> None:
-    saved = db.execute(
-        _SAVE,
-        {
-            "id": entry.id,
-            "state": entry.state.value,
-            "claimed": entry.state in _IN_HANDS,
-            "due_at": to_micros(entry.due_at),
-            "gate": entry.gate,
-            "attempts": entry.attempts,
-            "ever_sent": entry.ever_sent,
-            "note": plain(entry.note),
-            "request": None if entry.request is None else REQUEST.pack(entry.request),
-        },
-    ).rowcount
-    if saved != 1:
-        raise StoreFailed(f"entry {entry.id} is not in the outbox any more")
-    if entry.state is EntryState.SETTLED:
-        db.execute(_TO_HISTORY, (entry.id,))
-        db.execute(_LEAVE, (entry.id,))
-        next_number(db, "settled")
+def _save(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    settled = [_columns(entry) for entry in entries if entry.state is EntryState.SETTLED]
+    others = [_columns(entry) for entry in entries if entry.state is not EntryState.SETTLED]
+    saved = db.executemany(_TO_HISTORY, settled).rowcount if settled else 0
+    saved += db.executemany(_SAVE, others).rowcount if others else 0
+    if saved != len(entries):
+        raise StoreFailed(f"{len(entries) - saved} of the entries to be saved are not in the outbox any more")
+    if settled:
+        db.executemany(_LEAVE, settled)
+        next_number(db, "settled", len(settled))
 
 
-def _log(db: sqlite3.Connection, line: LoggedReceipt) -> None:
-    kept = replace(
+def _columns(entry: Entry) -> dict[str, object]:
+    return {
+        "id": entry.id,
+        "state": entry.state.value,
+        "claimed": entry.state in _IN_HANDS,
+        "due_at": to_micros(entry.due_at),
+        "gate": entry.gate,
+        "attempts": entry.attempts,
+        "ever_sent": entry.ever_sent,
+        "note": plain(entry.note),
+        "request": None if entry.request is None else REQUEST.pack(entry.request),
+    }
+
+
+def _log(db: sqlite3.Connection, lines: Sequence[LoggedReceipt]) -> None:
+    db.executemany(
+        _LOG,
+        [
+            (line.entry_id, to_micros(line.receipt.at), line.verdict.outcome.value, LOGGED_RECEIPT.pack(_bounded(line)))
+            for line in lines
+        ],
+    )
+
+
+def _bounded(line: LoggedReceipt) -> LoggedReceipt:
+    if len(line.receipt.body) <= _BODY_BOUND and len(line.request.body) <= _BODY_BOUND:
+        return line
+    return replace(
         line,
         receipt=replace(line.receipt, body=line.receipt.body[:_BODY_BOUND]),
         request=replace(line.request, body=line.request.body[:_BODY_BOUND]),
     )
-    db.execute(_LOG, (line.entry_id, to_micros(line.receipt.at), line.verdict.outcome.value, LOGGED_RECEIPT.pack(kept)))
 
 
 def _receipts(db: sqlite3.Connection, entry_id: EntryId) -> list[LoggedReceipt]:
@@ -250,6 +274,10 @@ def _receipts(db: sqlite3.Connection, entry_id: EntryId) -> list[LoggedReceipt]:
 def _get(db: sqlite3.Connection, entry_id: EntryId) -> Entry | None:
     row = db.execute(_GET, {"id": entry_id}).fetchone()
     return None if row is None else _entry(row)
+
+
+def _owed(db: sqlite3.Connection, ids: Collection[EntryId]) -> frozenset[EntryId]:
+    return frozenset(row["id"] for row in db.execute(_OWED, (listed(ids),)))
 
 
 def _revoke(db: sqlite3.Connection, ids: Collection[EntryId]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from syncengine.delivery.journal import Concluded
 from syncengine.delivery.retry import Action, Decision
 from syncengine.domain.delivery import Entry, EntryState, Gate, GateState, Operation, OperationKind, Verdict
 from syncengine.domain.ids import EntryId, Format, Isbn, SourceName, TitleKey
@@ -14,7 +15,7 @@ from syncengine.domain.order import LIVE_STATES, Order, OrderEvent, OrderState, 
 from syncengine.domain.territory import Market
 from syncengine.domain.title import Title
 from syncengine.ports import Clock, Distributor, DueMark, NewEntry, Store, Transaction, Urgency
-from syncengine.trade.conclusion import OrderConclusion, conclude_gate, conclude_order, park_order, refused
+from syncengine.trade.conclusion import DISPUTES, OrderConclusion, conclude_gate, conclude_order, park_order, refused
 from syncengine.trade.due import decide_title
 from syncengine.trade.planner import Circumstances, decide, gate_id, probe_due
 
@@ -190,29 +191,39 @@ class Dispatch:
 
     # --- receipts -----------------------------------------------------------------------------------------------------------
 
-    async def settle(self, tx: Transaction, entry: Entry, verdict: Verdict, decision: Decision) -> None:
-        """What a call's outcome makes of its order or gate, in the commit that keeps the receipt."""
-        if decision.action not in {Action.SETTLE, Action.PARK}:
-            await self._reconsider(tx, entry)
-            return
-        if entry.operation.kind is OperationKind.PROBE:
-            await self._settle_probe(tx, entry, verdict, decision)
-        else:
-            await self._settle_order(tx, entry, verdict, decision)
-        self._wake()
+    async def settle(self, tx: Transaction, concluded: Sequence[Concluded]) -> None:
+        """What outcomes of calls make of their orders and gates, in the commit that keeps the receipts."""
+        orders = await tx.orders.get({each.entry.order_id for each in concluded if each.entry.order_id is not None})
+        steps: list[tuple[Order, OrderEvent | None]] = []
+        for each in concluded:
+            # No two entries of one order are ever under way at once.
+            order = orders[each.entry.order_id] if each.entry.order_id is not None else None
+            steps += await self._settle_one(tx, each, order)
+        await tx.orders.save(steps)
 
-    async def _reconsider(self, tx: Transaction, entry: Entry) -> None:
+    async def _settle_one(
+        self, tx: Transaction, concluded: Concluded, order: Order | None
+    ) -> Sequence[tuple[Order, OrderEvent]]:
+        entry, verdict, decision = concluded.entry, concluded.verdict, concluded.decision
+        has_ended = decision.action in {Action.SETTLE, Action.PARK}
+        if has_ended and entry.operation.kind is OperationKind.PROBE:
+            await self._settle_probe(tx, entry, verdict, decision)
+        elif has_ended and order is not None:
+            return await self._settle_order(tx, entry, order, verdict, decision)
+        elif order is not None:
+            await self._reconsider(tx, entry, order)
+        return ()
+
+    async def _reconsider(self, tx: Transaction, entry: Entry, order: Order) -> None:
         """What is to be tried again may have been overtaken while it was in flight: by a cancel, or, a declaration, by the start of
         the sale.
         """
-        if entry.order_id is None:
-            return
-        order = (await tx.orders.get([entry.order_id]))[entry.order_id]
-        starts_at = await self._starts_at(tx, entry.operation)
-        has_begun = starts_at is not None and starts_at <= self._clock.now()
-        if order.cancel_requested or (entry.operation.kind is OperationKind.DECLARATION and has_begun):
-            await tx.titles.mark_due([entry.operation.key])
-            self._wake()
+        has_begun = False
+        if entry.operation.kind is OperationKind.DECLARATION:
+            starts_at = await self._starts_at(tx, entry.operation)
+            has_begun = starts_at is not None and starts_at <= self._clock.now()
+        if order.cancel_requested or has_begun:
+            await self._mark_due(tx, entry.operation.key)
 
     async def _settle_probe(self, tx: Transaction, entry: Entry, verdict: Verdict, decision: Decision) -> None:
         key, at = entry.operation.key, self._clock.now()
@@ -221,7 +232,7 @@ class Dispatch:
             return
         if decision.action is Action.PARK:
             await tx.outbox.save_gates([refused(gate, decision.note, at)])
-            await tx.titles.mark_due([key])
+            await self._mark_due(tx, key)
             return
         concluded = conclude_gate(gate, verdict, at, in_grace=await self._in_grace(tx, entry.operation, at))
         await tx.outbox.save_gates([concluded.gate])
@@ -229,15 +240,15 @@ class Dispatch:
             again = NewEntry(operation=entry.operation, order_id=None, gate=gate.id, due_at=concluded.probe_at)
             await tx.outbox.put([again], at)
         if concluded.disputed:
-            await tx.controls.ask_refresh([key])
+            await self._ask_refresh(tx, key)
         if concluded.gate.state in {GateState.OPEN, GateState.REFUSED}:
-            await tx.titles.mark_due([key])
+            await self._mark_due(tx, key)
 
-    async def _settle_order(self, tx: Transaction, entry: Entry, verdict: Verdict, decision: Decision) -> None:
+    async def _settle_order(
+        self, tx: Transaction, entry: Entry, order: Order, verdict: Verdict, decision: Decision
+    ) -> Sequence[tuple[Order, OrderEvent]]:
+        """The order's steps, to be saved."""
         at = self._clock.now()
-        if entry.order_id is None:
-            return
-        order = (await tx.orders.get([entry.order_id]))[entry.order_id]
         if decision.action is Action.PARK:
             reason = decision.reason or Reason.RETRIES_EXHAUSTED
             concluded = park_order(order, reason, decision.note, at)
@@ -245,10 +256,10 @@ class Dispatch:
                 # Nobody need decide about it, and a parked entry would hold up the sale behind it.
                 await tx.outbox.save(replace(entry, state=EntryState.SETTLED))
         else:
-            in_grace = await self._in_grace(tx, entry.operation, at)
+            in_grace = verdict.outcome in DISPUTES and await self._in_grace(tx, entry.operation, at)
             concluded = conclude_order(order, entry.operation.kind, verdict, at, in_grace=in_grace)
-        await tx.orders.save([(concluded.order, event) for event in concluded.events])
         await self._follow_up(tx, entry, concluded, verdict, at)
+        return [(concluded.order, event) for event in concluded.events]
 
     async def _follow_up(
         self, tx: Transaction, entry: Entry, concluded: OrderConclusion, verdict: Verdict, at: datetime
@@ -258,7 +269,16 @@ class Dispatch:
         if concluded.operation is not None:
             owed = NewEntry(operation=concluded.operation, order_id=entry.order_id, gate=None, due_at=at)
             await tx.outbox.put([owed], at)
-        gate = (await tx.outbox.gates(key)).get(entry.gate or "")
+        if concluded.not_yet or concluded.disputed:
+            await self._close_gate(tx, entry, concluded, verdict, at)
+        if concluded.not_yet or concluded.disputed or concluded.order.state is OrderState.WAITING:
+            await self._mark_due(tx, key)
+
+    async def _close_gate(
+        self, tx: Transaction, entry: Entry, concluded: OrderConclusion, verdict: Verdict, at: datetime
+    ) -> None:
+        """The distributor did not sell one order: the others of its gate stay back until it is asked, or its title read, again."""
+        gate = (await tx.outbox.gates(entry.operation.key)).get(entry.gate or "")
         if gate is not None and concluded.not_yet and gate.state is GateState.OPEN:
             probing = replace(gate, state=GateState.PROBING, since=at, attempts=1, valid_until=None, note=verdict.word)
             await tx.outbox.save_gates([probing])
@@ -267,9 +287,15 @@ class Dispatch:
         if concluded.disputed:
             if gate is not None:
                 await tx.outbox.save_gates([replace(gate, state=GateState.STALE, since=at, valid_until=None)])
-            await tx.controls.ask_refresh([key])
-        if concluded.not_yet or concluded.disputed or concluded.order.state is OrderState.WAITING:
-            await tx.titles.mark_due([key])
+            await self._ask_refresh(tx, entry.operation.key)
+
+    async def _mark_due(self, tx: Transaction, key: TitleKey) -> None:
+        await tx.titles.mark_due([key])
+        self._wake()
+
+    async def _ask_refresh(self, tx: Transaction, key: TitleKey) -> None:
+        await tx.controls.ask_refresh([key])
+        self._wake()
 
     async def _in_grace(self, tx: Transaction, operation: Operation, at: datetime) -> bool:
         starts_at = await self._starts_at(tx, operation)

@@ -18,10 +18,12 @@ from structlog.testing import capture_logs
 from state.sqlite import SqliteStore, open_store
 from syncengine.delivery.bell import Bell
 from syncengine.delivery.breaker import FAILURES, BreakerState
+from syncengine.delivery.journal import Concluded
 from syncengine.delivery.limiter import Limiter
 from syncengine.delivery.retry import MOST_ATTEMPTS, Action, Decision
 from syncengine.delivery.spend import SpendGuard
-from syncengine.delivery.worker import FIRST_DUPLICATE, Worker
+from syncengine.delivery.trip import FIRST_DUPLICATE
+from syncengine.delivery.worker import Worker
 from syncengine.domain.delivery import (
     Arrival,
     Entry,
@@ -166,7 +168,11 @@ class Register:
         self.also: Callable[[Transaction, Entry], object] | None = None
         self.raises: list[Exception] = []
 
-    async def __call__(self, tx: Transaction, entry: Entry, verdict: Verdict, decision: Decision) -> None:
+    async def __call__(self, tx: Transaction, concluded: Sequence[Concluded]) -> None:
+        for each in concluded:
+            await self._hear(tx, each.entry, each.verdict, each.decision)
+
+    async def _hear(self, tx: Transaction, entry: Entry, verdict: Verdict, decision: Decision) -> None:
         kept = await tx.outbox.get(entry.id)
         assert kept is not None
         assert kept.state == entry.state, "the entry is saved before its settlement"
