@@ -669,8 +669,8 @@ class Titles(Protocol):
         """Keep the decided offers and the next instant at which they change by time alone."""
         ...
 
-    async def next_at(self) -> datetime | None:
-        """The earliest instant at which a title is due; the past where a mark stands."""
+    async def next_at(self, *, besides: Collection[DueMark] = ()) -> datetime | None:
+        """The earliest instant at which a title is due; the past where a mark stands that is none of `besides`."""
         ...
 
 
@@ -776,6 +776,14 @@ class Outbox(Protocol):
 
     async def of_order(self, order_id: OrderId) -> Sequence[Entry]:
         """Its entries that are not settled."""
+        ...
+
+    async def of_orders(self, order_ids: Collection[OrderId]) -> Mapping[OrderId, Sequence[Entry]]:
+        """The same for several; orders without any are left out."""
+        ...
+
+    async def count_unsent(self, source: SourceName, most: int) -> int:
+        """How many sales of the source wait to be claimed for the first time or again, unsent; counted up to `most`."""
         ...
 
     async def get(self, entry_id: EntryId) -> Entry | None: ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -49,6 +50,10 @@ FROM outbox WHERE id = :id
 _LEAVE = "DELETE FROM outbox WHERE id = :id"
 _OWED = "SELECT id FROM outbox WHERE id IN (SELECT value FROM json_each(?)) AND state <> 'parked'"
 _OF_ORDER = "SELECT * FROM outbox WHERE order_id = ? ORDER BY id"
+_OF_ORDERS = "SELECT * FROM outbox WHERE order_id IN (SELECT value FROM json_each(?)) ORDER BY id"
+_COUNT_UNSENT = """
+SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state = 'pending' AND source = ? AND priority = ? LIMIT ?)
+"""
 _GET = "SELECT * FROM outbox WHERE id = :id UNION ALL SELECT * FROM outbox_history WHERE id = :id"
 _PARKED = "SELECT * FROM outbox WHERE state = 'parked' ORDER BY id"
 _REVOKE = """
@@ -120,6 +125,12 @@ class SqliteOutbox:
     async def of_order(self, order_id: OrderId) -> Sequence[Entry]:
         return await self._section.read(_entries, _OF_ORDER, (order_id,))
 
+    async def of_orders(self, order_ids: Collection[OrderId]) -> Mapping[OrderId, Sequence[Entry]]:
+        return await self._section.read(_of_orders, order_ids)
+
+    async def count_unsent(self, source: SourceName, most: int) -> int:
+        return await self._section.read(_count_unsent, source, most)
+
     async def get(self, entry_id: EntryId) -> Entry | None:
         return await self._section.read(_get, entry_id)
 
@@ -165,6 +176,18 @@ def _entry(row: sqlite3.Row) -> Entry:
 
 def _entries(db: sqlite3.Connection, statement: str, values: tuple[str, ...]) -> list[Entry]:
     return [_entry(row) for row in db.execute(statement, values)]
+
+
+def _of_orders(db: sqlite3.Connection, order_ids: Collection[OrderId]) -> dict[OrderId, list[Entry]]:
+    found: defaultdict[OrderId, list[Entry]] = defaultdict(list)
+    for entry in _entries(db, _OF_ORDERS, (listed(order_ids),)):
+        if entry.order_id is not None:
+            found[entry.order_id].append(entry)
+    return dict(found)
+
+
+def _count_unsent(db: sqlite3.Connection, source: SourceName, most: int) -> int:
+    return int(db.execute(_COUNT_UNSENT, (source, PRIORITY[OperationKind.SALE], most)).fetchone()[0])
 
 
 def _put(db: sqlite3.Connection, entries: Sequence[NewEntry], at: datetime) -> None:

@@ -28,7 +28,7 @@ class Runs(Protocol):
         ...
 
 
-def listed(values: Iterable[str] | Iterable[int] | Iterable[tuple[str, ...]]) -> str:
+def listed(values: Iterable[str] | Iterable[int] | Iterable[tuple[str | int, ...]]) -> str:
     """A set of values as one parameter, for `IN (SELECT value FROM json_each(?))`."""
     return msgspec.json.encode(list(values)).decode()
 

@@ -73,7 +73,14 @@ _MARK_TIMED = "UPDATE due_marks SET timed = 1 WHERE source = ? AND isbn = ? AND 
 _STOP_TIMER = "UPDATE titles SET next_at = NULL WHERE source = ? AND isbn = ? AND format = ?"
 _MOVE = "UPDATE due_marks SET position = ? WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
 _CLEAR = "DELETE FROM due_marks WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
-_ANY_MARK = "SELECT EXISTS (SELECT 1 FROM due_marks)"
+_ANY_MARK = """
+SELECT EXISTS (
+    SELECT 1 FROM due_marks WHERE (source, isbn, format, sequence) NOT IN (
+        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]')
+        FROM json_each(?)
+    )
+)
+"""
 _NEXT_TIMER = "SELECT min(next_at) FROM titles WHERE next_at IS NOT NULL"
 
 _OFFERS = (
@@ -130,8 +137,8 @@ class SqliteTitles:
     async def decide(self, key: TitleKey, offers: Sequence[KnownOffer], next_at: datetime | None) -> None:
         await self._section.write(_decide, key, offers, next_at)
 
-    async def next_at(self) -> datetime | None:
-        return await self._section.read(_next_at)
+    async def next_at(self, *, besides: Collection[DueMark] = ()) -> datetime | None:
+        return await self._section.read(_next_at, besides)
 
 
 def columns_of(key: TitleKey) -> tuple[str, str, str]:
@@ -245,8 +252,8 @@ def _decide(db: sqlite3.Connection, key: TitleKey, offers: Sequence[KnownOffer],
     db.execute(_SET_TIMER, (*columns_of(key), to_micros_or_none(next_at)))
 
 
-def _next_at(db: sqlite3.Connection) -> datetime | None:
-    if db.execute(_ANY_MARK).fetchone()[0]:
+def _next_at(db: sqlite3.Connection, besides: Collection[DueMark]) -> datetime | None:
+    if db.execute(_ANY_MARK, (listed((*columns_of(mark.key), mark.sequence) for mark in besides),)).fetchone()[0]:
         return LONG_PAST
     micros = db.execute(_NEXT_TIMER).fetchone()[0]
     return None if micros is None else from_micros(micros)

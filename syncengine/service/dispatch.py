@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 
 from syncengine.delivery.journal import Concluded
 from syncengine.delivery.retry import Action, Decision
 from syncengine.domain.delivery import Entry, EntryState, Gate, GateState, Operation, OperationKind, Verdict
-from syncengine.domain.ids import EntryId, Format, Isbn, SourceName, TitleKey
+from syncengine.domain.ids import EntryId, Format, Isbn, OrderId, SourceName, TitleKey
 from syncengine.domain.offer import HeldOrders, Offer, OfferState, RuleApplied
 from syncengine.domain.order import LIVE_STATES, Order, OrderEvent, OrderState, Reason
 from syncengine.domain.territory import Market
@@ -23,8 +24,13 @@ TITLES_A_CHUNK = 50
 ORDERS_A_CHUNK = 500
 """What one commit of trade deals with at most, so that a release with a million orders stays bounded."""
 
+MOST_UNSENT = 2000
+"""Sales of one source that wait in the outbox; orders that would add to them are decided when there is room. So a stop or another
+price takes effect at once on nearly all that wait, and the outbox stays small.
+"""
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+
+@dataclass(slots=True, kw_only=True)
 class _Title:
     """A due title in the middle of its decision; the gates grow, and the lists, with each order that is decided."""
 
@@ -35,6 +41,9 @@ class _Title:
     gates: dict[str, Gate]
     refreshing: frozenset[TitleKey]
     now: Circumstances
+    owed: Mapping[OrderId, Sequence[Entry]]
+    room: int
+    """How many more sales the source's outbox takes."""
     steps: list[tuple[Order, OrderEvent | None]] = field(default_factory=list)
     entries: list[NewEntry] = field(default_factory=list)
     revoked: list[EntryId] = field(default_factory=list)
@@ -59,12 +68,21 @@ class Dispatch:
         self._clock = clock
         self._grace = release_grace
         self._wake = wake
+        self._held: dict[TitleKey, DueMark] = {}
+
+    @property
+    def held(self) -> Collection[DueMark]:
+        """Titles whose orders wait for room in the outbox; `decide_due` leaves them alone until there is some."""
+        return self._held.values()
 
     async def decide_due(self) -> int:
         """Decide one chunk of due titles with their live orders; returns how many titles were in it."""
         now = self._clock.now()
         async with self._store.transaction(Urgency.TRADE) as tx:
-            marks = await tx.titles.due(now, TITLES_A_CHUNK)
+            await self._release_held(tx)
+            marks = await tx.titles.due(now, TITLES_A_CHUNK + len(self._held))
+            # A mark that was renewed is another one: what is new about its title is decided at once.
+            marks = [mark for mark in marks if not _is_same(mark, self._held.get(mark.key))][:TITLES_A_CHUNK]
             budget = ORDERS_A_CHUNK
             for mark in marks:
                 budget -= await self._decide(tx, mark, now, budget)
@@ -93,20 +111,47 @@ class Dispatch:
             await tx.controls.set_setting(f"rules:{mark.key.source}", "")
             await tx.titles.advance(mark, None)
             return 0
-        due = await self._open(tx, mark, distributor, at)
         orders = await tx.orders.of_title(mark.key, LIVE_STATES, after=mark.position, limit=budget)
-        for _, order in orders:
-            await self._step(tx, due, order)
+        due = await self._open(tx, mark, distributor, at, [order for _, order in orders])
+        taken = list(takewhile(lambda order: self._step(due, order[1]), orders))
+        await self._keep(tx, due, at)
+        await self._advance(tx, mark, taken, orders, budget)
+        return len(taken)
+
+    async def _keep(self, tx: Transaction, due: _Title, at: datetime) -> None:
         await tx.outbox.revoke(due.revoked)
-        for entry in due.dropped:
-            await tx.outbox.save(replace(entry, state=EntryState.SETTLED, note="given up: nobody needs it any more"))
+        given_up = "given up: nobody needs it any more"
+        await tx.outbox.save(*(replace(entry, state=EntryState.SETTLED, note=given_up) for entry in due.dropped))
         await tx.orders.save(due.steps)
         await tx.outbox.save_gates(due.new_gates)
         await tx.outbox.put(due.entries, at)
-        await tx.titles.advance(mark, orders[-1][0] if len(orders) == budget else None)
-        return len(orders)
 
-    async def _open(self, tx: Transaction, mark: DueMark, distributor: Distributor, at: datetime) -> _Title:
+    async def _advance(
+        self,
+        tx: Transaction,
+        mark: DueMark,
+        taken: Sequence[tuple[int, Order]],
+        orders: Sequence[tuple[int, Order]],
+        budget: int,
+    ) -> None:
+        """The mark goes on behind the last order dealt with, or is done."""
+        position = taken[-1][0] if taken else mark.position
+        if len(taken) < len(orders):
+            self._held[mark.key] = mark
+            await tx.titles.advance(mark, position)
+        else:
+            self._held.pop(mark.key, None)
+            await tx.titles.advance(mark, position if len(orders) == budget else None)
+
+    async def _release_held(self, tx: Transaction) -> None:
+        """Titles go on once their source's outbox has room for a chunk of them."""
+        for source in {key.source for key in self._held}:
+            if await tx.outbox.count_unsent(source, MOST_UNSENT) <= MOST_UNSENT - ORDERS_A_CHUNK:
+                self._held = {key: mark for key, mark in self._held.items() if key.source != source}
+
+    async def _open(
+        self, tx: Transaction, mark: DueMark, distributor: Distributor, at: datetime, orders: Sequence[Order]
+    ) -> _Title:
         key = mark.key
         every = await tx.titles.read(replace(key, format=Format("")))
         title = next((title for title in every if title.key == key), Title(key=key))
@@ -115,6 +160,7 @@ class Dispatch:
             await tx.changes.append(decision.changes)
             await tx.titles.decide(key, decision.known, decision.next_at)
         gates: dict[str, Gate] = {}
+        started = [order.order_id for order in orders if order.state in {OrderState.DECLARING, OrderState.PLACING}]
         for one in {key, *(title.key for title in every)}:
             gates.update(await tx.outbox.gates(one))
         return _Title(
@@ -131,19 +177,24 @@ class Dispatch:
                 sends=distributor.calls.operations if distributor.calls else frozenset(),
                 known=await tx.passes.has_completed(key.source),
             ),
+            owed=await tx.outbox.of_orders(started) if started else {},
+            room=MOST_UNSENT - await tx.outbox.count_unsent(key.source, MOST_UNSENT) if orders else 0,
         )
 
-    async def _step(self, tx: Transaction, due: _Title, order: Order) -> None:
+    def _step(self, due: _Title, order: Order) -> bool:
+        """Decide one order; false, and nothing is decided, where it has to wait for room in the outbox."""
         offer = self._offer(due, order)
-        owed: Sequence[Entry] = ()
-        if order.state in {OrderState.DECLARING, OrderState.PLACING}:
-            owed = await tx.outbox.of_order(order.order_id)
+        owed = due.owed.get(order.order_id, ())
         plan = decide(
             order,
             offer,
             replace(due.now, gates=due.gates, refreshing=offer.key in due.refreshing),
             unsent=all(map(_may_be_dropped, owed)),
         )
+        is_sale = plan.operation is not None and plan.operation.kind is OperationKind.SALE
+        if is_sale and due.room <= 0:
+            return False
+        due.room -= is_sale
         if plan.revoke:
             due.revoked.extend(entry.id for entry in owed if not entry.ever_sent)
             due.dropped.extend(entry for entry in owed if entry.ever_sent)
@@ -158,6 +209,7 @@ class Dispatch:
             due.entries.append(
                 NewEntry(operation=plan.operation, order_id=order.order_id, gate=gate, due_at=due.now.at)
             )
+        return True
 
     def _offer(self, due: _Title, order: Order) -> Offer:
         """The offer an order is decided by: of its own format, or of the one title it can mean."""
@@ -305,6 +357,10 @@ class Dispatch:
         """The start of sale by the offer that was decided last."""
         known = (await tx.titles.known_offers(operation.key)).get(str(operation.market))
         return known.starts_at if known else None
+
+
+def _is_same(mark: DueMark, held: DueMark | None) -> bool:
+    return held is not None and mark.sequence == held.sequence
 
 
 def _is_live(offer: Offer) -> bool:
