@@ -16,7 +16,6 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +29,7 @@ from bench.once import peak_memory
 from bench.orders import Wanted, placing, sale, take, waiting
 from state.sqlite import SqliteStore, open_store
 from syncengine.delivery.limiter import Limiter
-from syncengine.domain.delivery import Limit, OperationKind, Receipt, Request
+from syncengine.domain.delivery import Limit, Receipt, Request
 from syncengine.domain.ids import Format, Isbn, SourceName
 from syncengine.domain.order import OrderState
 from syncengine.domain.territory import Market
@@ -141,6 +140,7 @@ class Stub:
             price=Decimal(row["price"]),
             price_type="02",
             protection="none",
+            source=SOURCE,
         )
 
     def arrivals(self, *endpoints: str) -> list[float]:

@@ -147,7 +147,7 @@ class Worker:
     async def _claim(self) -> tuple[Sequence[Entry], float]:
         """Entries to begin with, or how many seconds to rest before asking again."""
         now = self._clock.monotonic()
-        free = self._calls.concurrency - len(self._trips)
+        free = self._calls.concurrency - sum(not trip.is_decided for trip in self._trips)
         room = self._breaker.room(now, free)
         if room < 1:
             is_resting = free > 0 and self._breaker.state is BreakerState.OPEN
@@ -167,7 +167,11 @@ class Worker:
 
     def _lesser_room(self) -> int:
         """How many more declarations and refunds may be in hand: half of all places, so that they never hold up sales."""
-        lesser = sum(PRIORITY[trip.entry.operation.kind] > PRIORITY[OperationKind.SALE] for trip in self._trips)
+        lesser = sum(
+            PRIORITY[trip.entry.operation.kind] > PRIORITY[OperationKind.SALE]
+            for trip in self._trips
+            if not trip.is_decided
+        )
         return max(self._calls.concurrency // 2, 1) - lesser
 
     def _rest_until(self, next_at: datetime | None, at: datetime) -> float:
@@ -334,6 +338,9 @@ class Worker:
     async def _conclude(self, trip: Trip, verdict: Verdict, decision: Decision) -> None:
         """Keep receipts, entry and what follows from them in one transaction, which no cancellation breaks."""
         decision = replace(decision, note=decision.note or explain(trip, verdict, decision))
+        # Another may be called meanwhile.
+        trip.is_decided = True
+        self._stirred.ring()
         with anyio.CancelScope(shield=True):
             entry = await self._journal.conclude(trip, verdict, decision)
         if entry is not None:
