@@ -58,7 +58,7 @@ class Together(Generic[JobT, ResultT]):
             await self._wait_for_call(ticket)
         if not ticket.is_done:
             self._is_led = True
-            await self._lead()
+            await self._lead(ticket)
         return ticket.result()
 
     async def _wait_for_call(self, ticket: _Ticket[JobT, ResultT]) -> None:
@@ -72,7 +72,7 @@ class Together(Generic[JobT, ResultT]):
                     self._call_next()
             raise
 
-    async def _lead(self) -> None:
+    async def _lead(self, own: _Ticket[JobT, ResultT]) -> None:
         """One section for all that wait by the time it begins, the leader's own job among them."""
         taken: list[_Ticket[JobT, ResultT]] = []
         try:
@@ -86,7 +86,8 @@ class Together(Generic[JobT, ResultT]):
                 await self._do_each(taken)
         finally:
             # Of a leader that was cut off all the same, the others do their jobs once more: none minds being done twice.
-            self._waiting[:0] = [ticket for ticket in taken[1:] if not ticket.is_done]
+            undone = [ticket for ticket in taken if not ticket.is_done]
+            self._waiting = [ticket for ticket in undone + self._waiting if ticket is not own]
             for ticket in taken:
                 if ticket.is_done:
                     ticket.called.set()
