@@ -21,7 +21,7 @@ from syncengine.trade.due import decide_title
 from syncengine.trade.planner import Circumstances, decide, gate_id, probe_due
 
 TITLES_A_CHUNK = 50
-ORDERS_A_CHUNK = 500
+ORDERS_A_CHUNK = 250
 """What one commit of trade deals with at most, so that a release with a million orders stays bounded."""
 
 MOST_UNSENT = 2000
@@ -172,7 +172,7 @@ class Dispatch:
             refreshing=frozenset(await tx.controls.refreshes()),
             now=Circumstances(
                 at=at,
-                gates={},
+                gates=gates,
                 refreshing=False,
                 sends=distributor.calls.operations if distributor.calls else frozenset(),
                 known=await tx.passes.has_completed(key.source),
@@ -188,7 +188,7 @@ class Dispatch:
         plan = decide(
             order,
             offer,
-            replace(due.now, gates=due.gates, refreshing=offer.key in due.refreshing),
+            replace(due.now, refreshing=True) if offer.key in due.refreshing else due.now,
             unsent=all(map(_may_be_dropped, owed)),
         )
         is_sale = plan.operation is not None and plan.operation.kind is OperationKind.SALE

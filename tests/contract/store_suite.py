@@ -1171,7 +1171,9 @@ class StoreSuite:
             assert NOW + 2 * SECOND == await tx.titles.next_at(besides=waiting)
             assert LONG_AGO > (await tx.titles.next_at(besides=waiting[:1]) or NOW)
             await tx.titles.mark_due([key(2)])
-            assert LONG_AGO > (await tx.titles.next_at(besides=waiting) or NOW), "a mark that was renewed is another one"
+            assert LONG_AGO > (await tx.titles.next_at(besides=waiting) or NOW), (
+                "a mark that was renewed is another one"
+            )
 
     async def test_decided_offers_replace_the_ones_before(self, store: Store):
         sold = KnownOffer(market="CA/CAD", state="FOR_SALE", price="12.90 CAD", starts_at=NOW)
