@@ -18,7 +18,7 @@ from syncengine.domain.title import Title
 from syncengine.ports import Clock, Distributor, DueMark, NewEntry, Store, Transaction, Urgency
 from syncengine.trade.conclusion import DISPUTES, OrderConclusion, conclude_gate, conclude_order, park_order, refused
 from syncengine.trade.due import decide_title
-from syncengine.trade.planner import Circumstances, decide, gate_id, probe_due
+from syncengine.trade.planner import Circumstances, Plan, decide, gate_id, probe_due
 
 TITLES_A_CHUNK = 50
 ORDERS_A_CHUNK = 250
@@ -114,9 +114,18 @@ class Dispatch:
         orders = await tx.orders.of_title(mark.key, LIVE_STATES, after=mark.position, limit=budget)
         due = await self._open(tx, mark, distributor, at, [order for _, order in orders])
         taken = list(takewhile(lambda order: self._step(due, order[1]), orders))
+        position = taken[-1][0] if taken else mark.position
+        fresh: Sequence[tuple[int, Order]] = ()
+        if is_full := len(taken) < len(orders):
+            # The terms of an order are those of the day it came, wherever it stands in the queue.
+            fresh = await tx.orders.of_title(mark.key, [OrderState.RECEIVED], after=position, limit=budget - len(taken))
+            for _, order in fresh:
+                self._step(due, order, in_turn=False)
         await self._keep(tx, due, at)
-        await self._advance(tx, mark, taken, orders, budget)
-        return len(taken)
+        if is_full and len(taken) + len(fresh) < budget:
+            self._held[mark.key] = mark
+        await tx.titles.advance(mark, position if is_full or len(orders) == budget else None)
+        return len(taken) + len(fresh)
 
     async def _keep(self, tx: Transaction, due: _Title, at: datetime) -> None:
         await tx.outbox.revoke(due.revoked)
@@ -125,23 +134,6 @@ class Dispatch:
         await tx.orders.save(due.steps)
         await tx.outbox.save_gates(due.new_gates)
         await tx.outbox.put(due.entries, at)
-
-    async def _advance(
-        self,
-        tx: Transaction,
-        mark: DueMark,
-        taken: Sequence[tuple[int, Order]],
-        orders: Sequence[tuple[int, Order]],
-        budget: int,
-    ) -> None:
-        """The mark goes on behind the last order dealt with, or is done."""
-        position = taken[-1][0] if taken else mark.position
-        if len(taken) < len(orders):
-            self._held[mark.key] = mark
-            await tx.titles.advance(mark, position)
-        else:
-            self._held.pop(mark.key, None)
-            await tx.titles.advance(mark, position if len(orders) == budget else None)
 
     async def _release_held(self, tx: Transaction) -> None:
         """Titles go on once their source's outbox has room for a chunk of them."""
@@ -181,20 +173,19 @@ class Dispatch:
             room=MOST_UNSENT - await tx.outbox.count_unsent(key.source, MOST_UNSENT) if orders else 0,
         )
 
-    def _step(self, due: _Title, order: Order) -> bool:
-        """Decide one order; false, and nothing is decided, where it has to wait for room in the outbox."""
+    def _step(self, due: _Title, order: Order, *, in_turn: bool = True) -> bool:
+        """Decide one order; false, and nothing is decided, where it has to wait for room in the outbox. One that is not in turn is
+        decided without any.
+        """
         offer = self._offer(due, order)
         owed = due.owed.get(order.order_id, ())
-        plan = decide(
-            order,
-            offer,
-            replace(due.now, refreshing=True) if offer.key in due.refreshing else due.now,
-            unsent=all(map(_may_be_dropped, owed)),
-        )
-        is_sale = plan.operation is not None and plan.operation.kind is OperationKind.SALE
-        if is_sale and due.room <= 0:
+        now = due.now
+        if not in_turn or offer.key in due.refreshing:
+            now = replace(now, refreshing=offer.key in due.refreshing, room=in_turn)
+        plan = decide(order, offer, now, unsent=all(map(_may_be_dropped, owed)))
+        if _is_new_sale(plan) and due.room <= 0:
             return False
-        due.room -= is_sale
+        due.room -= _is_new_sale(plan)
         if plan.revoke:
             due.revoked.extend(entry.id for entry in owed if not entry.ever_sent)
             due.dropped.extend(entry for entry in owed if entry.ever_sent)
@@ -361,6 +352,11 @@ class Dispatch:
 
 def _is_same(mark: DueMark, held: DueMark | None) -> bool:
     return held is not None and mark.sequence == held.sequence
+
+
+def _is_new_sale(plan: Plan) -> bool:
+    """Whether it adds to what waits in the outbox: a sale whose price has changed takes the place of the one before."""
+    return plan.operation is not None and plan.operation.kind is OperationKind.SALE and not plan.revoke
 
 
 def _is_live(offer: Offer) -> bool:
