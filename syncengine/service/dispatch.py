@@ -115,17 +115,22 @@ class Dispatch:
         due = await self._open(tx, mark, distributor, at, [order for _, order in orders])
         taken = list(takewhile(lambda order: self._step(due, order[1]), orders))
         position = taken[-1][0] if taken else mark.position
-        fresh: Sequence[tuple[int, Order]] = ()
-        if is_full := len(taken) < len(orders):
-            # The terms of an order are those of the day it came, wherever it stands in the queue.
-            fresh = await tx.orders.of_title(mark.key, [OrderState.RECEIVED], after=position, limit=budget - len(taken))
-            for _, order in fresh:
-                self._step(due, order, in_turn=False)
+        dealt_with = len(taken)
+        is_full = dealt_with < len(orders)
+        if is_full:
+            dealt_with += await self._receive(tx, due, position, budget - dealt_with)
         await self._keep(tx, due, at)
-        if is_full and len(taken) + len(fresh) < budget:
+        if is_full and dealt_with < budget:
             self._held[mark.key] = mark
         await tx.titles.advance(mark, position if is_full or len(orders) == budget else None)
-        return len(taken) + len(fresh)
+        return dealt_with
+
+    async def _receive(self, tx: Transaction, due: _Title, position: int, limit: int) -> int:
+        """The terms of an order are those of the day it came, wherever it stands in the queue; returns how many there were."""
+        fresh = await tx.orders.of_title(due.mark.key, [OrderState.RECEIVED], after=position, limit=limit)
+        for _, order in fresh:
+            self._step(due, order, in_turn=False)
+        return len(fresh)
 
     async def _keep(self, tx: Transaction, due: _Title, at: datetime) -> None:
         await tx.outbox.revoke(due.revoked)
