@@ -770,6 +770,10 @@ class Outbox(Protocol):
 
     async def log(self, *lines: LoggedReceipt) -> None: ...
 
+    async def note(self, entries: Sequence[Entry], lines: Sequence[LoggedReceipt]) -> Collection[EntryId]:
+        """Save those of the entries that are still owed, and log their lines; returns which they were."""
+        ...
+
     async def receipts(self, entry_id: EntryId) -> Sequence[LoggedReceipt]:
         """The entry's logged receipts, oldest first; bodies are cut at a bound."""
         ...

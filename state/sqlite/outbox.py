@@ -79,6 +79,7 @@ ON CONFLICT (id) DO UPDATE SET source = excluded.source, isbn = excluded.isbn, f
 """
 
 _READY_STATES = (EntryState.UNKNOWN, EntryState.PENDING)
+_CLAIMED_AS = {EntryState.UNKNOWN.value: EntryState.UNKNOWN, EntryState.PENDING.value: EntryState.CLAIMED}
 _IN_HANDS = frozenset({EntryState.CLAIMED, EntryState.SENT})
 
 
@@ -106,10 +107,7 @@ class SqliteOutbox:
         entries = await self._section.read(_ready, sources, at, limit, PRIORITY[least_urgent])
         if entries:
             await self._section.write(_claim, [entry.id for entry in entries])
-        return [
-            replace(entry, state=EntryState.CLAIMED) if entry.state is EntryState.PENDING else entry
-            for entry in entries
-        ]
+        return entries
 
     async def save(self, *entries: Entry) -> None:
         if entries:
@@ -118,6 +116,9 @@ class SqliteOutbox:
     async def log(self, *lines: LoggedReceipt) -> None:
         if lines:
             await self._section.write(_log, lines)
+
+    async def note(self, entries: Sequence[Entry], lines: Sequence[LoggedReceipt]) -> Collection[EntryId]:
+        return await self._section.write(_note, entries, lines)
 
     async def receipts(self, entry_id: EntryId) -> Sequence[LoggedReceipt]:
         return await self._section.read(_receipts, entry_id)
@@ -158,11 +159,11 @@ class SqliteOutbox:
             await self._section.write(_save_gates, gates)
 
 
-def _entry(row: sqlite3.Row) -> Entry:
+def _entry(row: sqlite3.Row, state: EntryState | None = None) -> Entry:
     return Entry(
         id=EntryId(row["id"]),
         operation=OPERATION.unpack(row["operation"]),
-        state=EntryState(row["state"]),
+        state=state or EntryState(row["state"]),
         order_id=row["order_id"],
         gate=row["gate"],
         due_at=from_micros(row["due_at"]),
@@ -218,7 +219,7 @@ def _recover(db: sqlite3.Connection) -> int:
 def _ready(
     db: sqlite3.Connection, sources: Collection[SourceName], at: datetime, limit: int, priority: int
 ) -> list[Entry]:
-    """State by state and source by source, so that each query walks its index in order and stops at the limit."""
+    """Entries as they are once claimed. State by state and source by source, so that each query walks its index in order and stops at the limit."""
     rows = [
         row
         for state in _READY_STATES
@@ -237,7 +238,7 @@ def _ready(
         )
     ]
     rows.sort(key=lambda row: (row["priority"], row["state"] != EntryState.UNKNOWN.value, row["id"]))
-    return [_entry(row) for row in rows[:limit]]
+    return [_entry(row, _CLAIMED_AS[row["state"]]) for row in rows[:limit]]
 
 
 def _claim(db: sqlite3.Connection, ids: Sequence[EntryId]) -> None:
@@ -254,6 +255,13 @@ def _save(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
     if settled:
         db.executemany(_LEAVE, settled)
         next_number(db, "settled", len(settled))
+
+
+def _note(db: sqlite3.Connection, entries: Sequence[Entry], lines: Sequence[LoggedReceipt]) -> frozenset[EntryId]:
+    owed = _owed(db, [entry.id for entry in entries])
+    _log(db, [line for line in lines if line.entry_id in owed])
+    _save(db, [entry for entry in entries if entry.id in owed])
+    return owed
 
 
 def _columns(entry: Entry) -> dict[str, object]:

@@ -143,26 +143,22 @@ class Journal:
     # --- after the answer -----------------------------------------------------------------------------------------------
 
     async def _note_ending(self, tx: Transaction, jobs: Sequence[_Ending]) -> list[Entry | None]:
-        owed = await tx.outbox.owed([job.trip.entry.id for job in jobs])
-        kept = [job for job in jobs if job.trip.entry.id in owed]
-        await tx.outbox.log(*(line for job in kept for line in job.trip.lines))
-        entries = {job.trip.entry.id: concluded(job.trip, job.verdict, job.decision) for job in kept}
-        await tx.outbox.save(*entries.values())
-        for job in kept:
-            if job.decision.action is Action.PAUSE and job.is_told:
+        entries = {job.trip.entry.id: concluded(job.trip, job.verdict, job.decision) for job in jobs}
+        kept = await tx.outbox.note(list(entries.values()), [line for job in jobs for line in job.trip.lines])
+        for job in jobs:
+            if job.decision.action is Action.PAUSE and job.is_told and job.trip.entry.id in kept:
                 await tx.controls.pause(self._source, job.decision.note)
         told = [
             Concluded(entry=entries[job.trip.entry.id], verdict=job.verdict, decision=job.decision)
-            for job in kept
-            if job.is_told
+            for job in jobs
+            if job.is_told and job.trip.entry.id in kept
         ]
         if told:
             await self._settle(tx, told)
-        return [entries.get(job.trip.entry.id) for job in jobs]
+        return [entry if entry.id in kept else None for entry in entries.values()]
 
     async def _note_returning(self, tx: Transaction, trips: Sequence[Trip]) -> list[None]:
-        owed = await tx.outbox.owed([trip.entry.id for trip in trips])
-        await tx.outbox.save(*(unclaimed(trip) for trip in trips if trip.entry.id in owed))
+        await tx.outbox.note([unclaimed(trip) for trip in trips], ())
         return [None for _ in trips]
 
 

@@ -1,8 +1,9 @@
 """One source's outbox, to calls, to receipts.
 
-An entry's way: claimed, a turn of its rate, journaled with its frozen request, sent, concluded. The journal is written before
-the first byte leaves, so that after a crash an entry is surely unsent or in doubt; one in doubt is resolved as its kind's
-policy says before anything else is sent for it.
+An entry's way: claimed, a turn of its rate, journaled with its frozen request, departed, sent, concluded. The journal is written
+before the first byte leaves, so that after a crash an entry is surely unsent or in doubt; one in doubt is resolved as its kind's
+policy says before anything else is sent for it. It departs at an instant of its rate, for the journals of several turns may become
+durable at once.
 """
 
 from __future__ import annotations
@@ -142,7 +143,7 @@ class Worker:
                     self._start(tasks, entry)
             if until_idle and is_idle and not entries:
                 return
-            await self._stirred.wait_at_most(0.0 if entries else rest, self._clock)
+            await self._stirred.wait_at_most(rest, self._clock)
 
     async def _claim(self) -> tuple[Sequence[Entry], float]:
         """Entries to begin with, or how many seconds to rest before asking again."""
@@ -163,7 +164,9 @@ class Worker:
             lesser_room = min(room - len(entries), self._lesser_room())
             if lesser_room > 0:
                 entries += await tx.outbox.claim([self._source], at, lesser_room)
-            return entries, self._rest_until(await tx.outbox.next_at([self._source]), at)
+            if entries:
+                return entries, 0.0
+            return (), self._rest_until(await tx.outbox.next_at([self._source]), at)
 
     def _lesser_room(self) -> int:
         """How many more declarations and refunds may be in hand: half of all places, so that they never hold up sales."""

@@ -1524,6 +1524,25 @@ class StoreSuite:
             assert {sent.id} == set(await tx.outbox.owed([sent.id]))
             assert set() == set(await tx.outbox.owed([]))
 
+    async def test_what_has_ended_is_noted_no_more(self, store: Store):
+        await put(store, *(new_entry(name) for name in ("settled", "parked", "sent")))
+        settled, parked, sent = await claim(store)
+        await save(store, replace(settled, state=EntryState.SETTLED, note="before"))
+        await save(store, replace(parked, state=EntryState.PARKED, note="before"))
+        entries = [replace(each, state=EntryState.SETTLED, note="now") for each in (settled, parked, sent)]
+        receipt = Receipt(arrival=Arrival.ANSWERED, at=NOW, status=200)
+        lines = [
+            LoggedReceipt(entry_id=each.id, receipt=receipt, verdict=Verdict(outcome=Outcome.ACCEPTED), request=REQUEST)
+            for each in entries
+        ]
+
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            assert {sent.id} == set(await tx.outbox.note(entries, lines))
+            assert set() == set(await tx.outbox.note([], ()))
+            found = [await tx.outbox.get(each.id) for each in entries]
+            assert ["before", "before", "now"] == [each.note for each in found if each]
+            assert [0, 0, 1] == [len(await tx.outbox.receipts(each.id)) for each in entries]
+
     async def test_the_entries_of_several_orders_are_read_at_once(self, store: Store):
         await put(
             store,
