@@ -16,7 +16,7 @@ from datetime import datetime
 import anyio
 import structlog
 from anyio.abc import TaskGroup
-from anyio.lowlevel import checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from syncengine.delivery.bell import Bell, Wake
 from syncengine.delivery.breaker import Breaker, BreakerState
@@ -143,7 +143,10 @@ class Worker:
                     self._start(tasks, entry)
             if until_idle and is_idle and not entries:
                 return
-            await self._stirred.wait_at_most(rest, self._clock)
+            if entries:
+                await checkpoint()
+            else:
+                await self._stirred.wait_at_most(rest, self._clock)
 
     async def _claim(self) -> tuple[Sequence[Entry], float]:
         """Entries to begin with, or how many seconds to rest before asking again."""
