@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, assert_never
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import quote, urlsplit
 
 from lxml import etree
 
@@ -237,10 +238,11 @@ def _elements(body: bytes) -> dict[str, str]:
     return {etree.QName(element).localname: (element.text or "").strip() for element in root.iter(etree.Element)}
 
 
+@lru_cache(maxsize=1024)
 def _segment(text: str) -> str:
-    """One path segment, percent-encoded."""
+    """One path segment, or one part of a query, percent-encoded. Most of them are the same in sale after sale."""
     return quote(text, safe="")
 
 
 def _encoded(pairs: Sequence[tuple[str, str]]) -> str:
-    return urlencode(pairs, quote_via=quote)
+    return "&".join(f"{_segment(name)}={_segment(text)}" for name, text in pairs)
