@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -770,7 +771,7 @@ class Outbox(Protocol):
 
     async def log(self, *lines: LoggedReceipt) -> None: ...
 
-    async def note(self, entries: Sequence[Entry], lines: Sequence[LoggedReceipt]) -> Collection[EntryId]:
+    async def note(self, entries: Sequence[Entry], lines: Sequence[LoggedReceipt]) -> AbstractSet[EntryId]:
         """Save those of the entries that are still owed, and log their lines; returns which they were."""
         ...
 
@@ -792,7 +793,7 @@ class Outbox(Protocol):
 
     async def get(self, entry_id: EntryId) -> Entry | None: ...
 
-    async def owed(self, entry_ids: Collection[EntryId]) -> Collection[EntryId]:
+    async def owed(self, entry_ids: Collection[EntryId]) -> AbstractSet[EntryId]:
         """Those of the entries that are neither settled nor parked nor revoked."""
         ...
 

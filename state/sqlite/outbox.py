@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 
@@ -117,7 +118,7 @@ class SqliteOutbox:
         if lines:
             await self._section.write(_log, lines)
 
-    async def note(self, entries: Sequence[Entry], lines: Sequence[LoggedReceipt]) -> Collection[EntryId]:
+    async def note(self, entries: Sequence[Entry], lines: Sequence[LoggedReceipt]) -> AbstractSet[EntryId]:
         return await self._section.write(_note, entries, lines)
 
     async def receipts(self, entry_id: EntryId) -> Sequence[LoggedReceipt]:
@@ -135,7 +136,7 @@ class SqliteOutbox:
     async def get(self, entry_id: EntryId) -> Entry | None:
         return await self._section.read(_get, entry_id)
 
-    async def owed(self, entry_ids: Collection[EntryId]) -> Collection[EntryId]:
+    async def owed(self, entry_ids: Collection[EntryId]) -> AbstractSet[EntryId]:
         return await self._section.read(_owed, entry_ids)
 
     async def parked(self) -> Sequence[Entry]:

@@ -97,15 +97,12 @@ class Journal:
     # --- before the first byte ------------------------------------------------------------------------------------------
 
     async def _note_leaving(self, tx: Transaction, jobs: Sequence[_Leaving]) -> list[bool]:
-        owed = await tx.outbox.owed([job.trip.entry.id for job in jobs])
-        trips = [job.trip for job in jobs if job.trip.entry.id in owed]
-        await tx.outbox.log(*(line for trip in trips for line in trip.lines))
-        allowed = {trip.entry.id for trip in await self._allowed(tx, trips)}
+        allowed = {trip.entry.id for trip in await self._allowed(tx, [job.trip for job in jobs])}
         entries = [_journaled(job) if job.trip.entry.id in allowed else unclaimed(job.trip) for job in jobs]
-        await tx.outbox.save(*(entry for entry in entries if entry.id in owed))
+        kept = await tx.outbox.note(entries, [line for job in jobs for line in job.trip.lines])
         for job, entry in zip(jobs, entries, strict=True):
-            job.trip.sent = entry if entry.id in allowed else None
-        return [job.trip.entry.id in allowed for job in jobs]
+            job.trip.sent = entry if entry.id in allowed & kept else None
+        return [job.trip.sent is not None for job in jobs]
 
     async def _allowed(self, tx: Transaction, trips: Sequence[Trip]) -> list[Trip]:
         """Those that source, gates and spend guard allow to be sent."""
@@ -124,11 +121,12 @@ class Journal:
         """
         if not self._guard.is_on or not any(map(_spends, trips)):
             return list(trips)
+        owed = await tx.outbox.owed([trip.entry.id for trip in trips])
         at, name = self._clock.now(), f"spending/{self._source}"
         spending = Spending.decode(await tx.controls.setting(name)).near(at)
         allowed: list[Trip] = []
         for trip in trips:
-            if _spends(trip):
+            if _spends(trip) and trip.entry.id in owed:
                 objection = self._guard.objection(spending, trip.entry.operation, at)
                 if objection is not None:
                     await tx.controls.set_setting(name, Spending().encode())
