@@ -7,14 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import orjson
-from rich.console import Console
-
-from bench.generate import write_feed
-from bench.measure import run_rounds
-from bench.report import as_document, draw
-from bench.scenarios import SCENARIOS, Editions
-
 RECORDS = 20_000
 ROUNDS = 3
 CHANGED_SHARE = 0.01
@@ -27,6 +19,15 @@ def run(records: int = RECORDS, rounds: int = ROUNDS, as_json: bool = False) -> 
     Shows a table, or the document as one line of JSON, on standard output; what goes on meanwhile on standard error. The
     feeds take about 16 kB of disk a record while it runs.
     """
+    # Here, for the peers are in this package, too, and must start as lean as their own communities would have them.
+    import orjson  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    from bench.generate import write_feed  # noqa: PLC0415
+    from bench.measure import run_rounds  # noqa: PLC0415
+    from bench.report import as_document, draw  # noqa: PLC0415
+    from bench.scenarios import SCENARIOS, Editions  # noqa: PLC0415
+
     watch = Console(stderr=True)
     with TemporaryDirectory(prefix="syncengine-bench-") as folder, watch.status("writing two feeds …") as status:
         first = write_feed(Path(folder, "first.xml"), records=records, seed=_SEED)

@@ -10,7 +10,7 @@ import xxhash
 from lxml import etree
 
 from syncengine.domain.frame import FrameIndex, KnownFrame
-from syncengine.domain.ids import RecordId
+from syncengine.domain.ids import RecordReference
 from syncengine.onix.framing import FramedBatch, Framer
 from syncengine.onix.parsing import parse
 
@@ -116,19 +116,20 @@ def predicted_then_parsed(editions: Editions) -> Run:
 
 def index_of(path: Path) -> FrameIndex:
     """The index as it is after a pass over the feed."""
-    frames: dict[bytes, KnownFrame] = {}
+    frames: dict[RecordReference, KnownFrame] = {}
     for batch in _batches(path, Framer(seed=SEED, index=FrameIndex())):
         for frame in batch.frames:
-            known = KnownFrame(RecordId(len(frames)), len(frame.body), frame.fingerprint)
-            frames[str(frame.reference).encode()] = known
-    return FrameIndex(frames=frames)
+            lines = frame.body.count(b"\n")
+            known = KnownFrame(len(frame.body), frame.fingerprint, lines)
+            frames[RecordReference(frame.reference or "")] = known
+    return FrameIndex.of(frames)
 
 
 def _frame(path: Path, index: FrameIndex, *, parses: bool = False) -> Account:
     framer = Framer(seed=SEED, index=index)
     unchanged = parsed = 0
     for batch in _batches(path, framer):
-        unchanged += len(batch.unchanged)
+        unchanged += batch.unchanged_count
         if parses and framer.context is not None:
             for frame in batch.frames:
                 parse(frame.body, framer.context)

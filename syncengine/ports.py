@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -118,11 +118,11 @@ class Part:
     """One ONIX message of a pass: a page or a file.
 
     `chunks` gives its bytes, decompressed, in pieces of any size, and raises FeedTorn or another SourceFailed where they
-    break off. `cursor` is committed with the last of its records; none leaves the stream's cursor as it is.
+    break off; what is no asynchronous iterator blocks, and is read in a thread. `cursor` is committed with the last of its records; none leaves the stream's cursor as it is.
     """
 
     name: str
-    chunks: AsyncIterator[bytes]
+    chunks: AsyncIterator[bytes] | Iterator[bytes]
     cursor: bytes | None = None
     starts_over: bool = False
     """The interrupted pass could not be gone on with: this is the first part of a new one."""
@@ -223,6 +223,11 @@ class Rules(Protocol):
 
     def offer(self, title: Title, market: Market, at: datetime) -> Offer:
         """Decide by the contract's tables; total: every input gives an offer."""
+        ...
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the past of a title decides anything; where it does not, `remember` need not be asked."""
         ...
 
     def remember(self, remembered: Remembered, old: Product | None, new: Product | None) -> Remembered:
@@ -463,13 +468,15 @@ class PassState:
     report: PassReport
     tallies: Mapping[str, int] = field(default_factory=dict)
     """What the guards judge, as counted so far."""
+    gone: Sequence[RecordId] = ()
+    """Of one that is being applied, the records that vanish with it."""
 
 
 class Records(Protocol):
     """Records, their quarantine and their held updates."""
 
     async def index(self, source: SourceName) -> FrameIndex:
-        """Every live record's frame length and fingerprint, by reference, compactly."""
+        """Every live record, in the order of their ids, with its last applied frame where that may be predicted."""
         ...
 
     async def live_count(self, source: SourceName) -> int: ...
@@ -480,14 +487,23 @@ class Records(Protocol):
         """Those of the references that the store has, whatever their status."""
         ...
 
+    async def products(
+        self, source: SourceName, references: Collection[RecordReference]
+    ) -> Mapping[RecordReference, Product]:
+        """What the live records among these references say."""
+        ...
+
     async def by_id(self, ids: Collection[RecordId]) -> Sequence[KnownRecord]: ...
 
-    async def not_seen(self, state: PassState, seen: Collection[RecordId]) -> Sequence[RecordId]:
-        """The records of the pass's stream that were live when it began, are not in `seen` and were not written since."""
+    async def gone(self, state: PassState, unseen: Collection[RecordId]) -> Sequence[RecordId]:
+        """Those of the unseen that are of the pass's stream, were live when it began and were not written since."""
         ...
 
     async def write(self, state: PassState, writes: Sequence[RecordWrite], at: datetime) -> None:
-        """Apply: records, the index by title, the change log, due marks of the new and the previous title."""
+        """Apply: records, the index by title, the change log, due marks of the new and the previous title.
+
+        The updates held for records that are live now are let go: they went into them, or were older.
+        """
         ...
 
     async def references(
@@ -526,10 +542,6 @@ class Records(Protocol):
 
     async def quarantined_references(self, source: SourceName) -> Mapping[RecordReference, RecordId | None]:
         """The references that have a quarantined frame, with their records where there are any."""
-        ...
-
-    async def release_held(self, source: SourceName, references: Collection[RecordReference]) -> None:
-        """What these references' updates waited for has come: forget them."""
         ...
 
     async def forget_tests(self, source: SourceName, before: datetime) -> None:
@@ -580,6 +592,10 @@ class Passes(Protocol):
 
     async def unstage(self, state: PassState, references: Collection[RecordReference]) -> None: ...
 
+    async def apply_staged(self, state: PassState, limit: int, at: datetime) -> int:
+        """Apply the next staged writes, in order and as `Records.write` does; they are staged no more. Returns how many it were."""
+        ...
+
     async def see(self, state: PassState, ids: Collection[RecordId]) -> None:
         """Note records as present, in the commit of the page that had them."""
         ...
@@ -594,9 +610,9 @@ class Passes(Protocol):
         *,
         cursor: bytes | None = None,
         message: Mapping[str, MessageMark] | None = None,
-        applying: bool = False,
+        gone: Sequence[RecordId] | None = None,
     ) -> None:
-        """Keep the account so far; with a cursor, where reading goes on."""
+        """Keep the account so far; with a cursor, where reading goes on; with what is to vanish, that it is being applied."""
         ...
 
     async def finish(self, state: PassState, report: PassReport, *, cursor: bytes | None, at: datetime) -> None:
@@ -631,6 +647,24 @@ class KnownOffer:
     starts_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueTitle:
+    """A due title with what it was last decided to be, by market."""
+
+    mark: DueMark
+    title: Title
+    offers: Mapping[str, KnownOffer]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecidedTitle:
+    """What a title was decided to be: its offers, none where all are as they were, and when they change by time alone."""
+
+    key: TitleKey
+    offers: Sequence[KnownOffer] | None
+    next_at: datetime | None
+
+
 class Titles(Protocol):
     """Titles, what is remembered of them, their due marks and timers."""
 
@@ -654,20 +688,32 @@ class Titles(Protocol):
         """Ask for a decision on every title of the source, and on every order that waits for one."""
         ...
 
+    async def mark_orders_due(self, source: SourceName) -> None:
+        """Ask for a decision on every order of the source that waits for one."""
+        ...
+
     async def due(self, at: datetime, limit: int) -> Sequence[DueMark]:
         """Marks, and titles whose next instant has passed (each then gets a mark)."""
         ...
 
-    async def advance(self, mark: DueMark, position: int | None) -> None:
-        """Move the mark to a position, or clear it (none) unless the title was marked anew since."""
+    async def unawaited(self, marks: Sequence[DueMark]) -> Sequence[DueTitle]:
+        """Those of the marks that stand for nothing but one named title: no live order has its ISBN. In the order of the marks."""
+        ...
+
+    async def advance(self, mark: DueMark, position: int) -> None:
+        """Move the mark to a position, unless the title was marked anew since."""
+        ...
+
+    async def clear(self, marks: Sequence[DueMark]) -> None:
+        """These are dealt with: forget them, but for titles that were marked anew since."""
         ...
 
     async def known_offers(self, key: TitleKey) -> Mapping[str, KnownOffer]:
         """By market."""
         ...
 
-    async def decide(self, key: TitleKey, offers: Sequence[KnownOffer], next_at: datetime | None) -> None:
-        """Keep the decided offers and the next instant at which they change by time alone."""
+    async def decide(self, decided: Sequence[DecidedTitle]) -> None:
+        """Keep the decided offers in place of all that were, and the next instants."""
         ...
 
     async def next_at(self, *, besides: Collection[DueMark] = ()) -> datetime | None:

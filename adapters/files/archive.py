@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from adapters.files.ahead import ahead
 from adapters.http.unpack import PIECE, GzipUnpacker, Packing, PlainUnpacker, RatioWatch, Unpacker, ZstdUnpacker
 from syncengine.errors import FeedTorn, InputUnreadable, NotOnix, SourceFailed
 
@@ -39,7 +40,13 @@ class Message:
     def pieces(self) -> Generator[bytes, None, None]:
         """Its plain bytes, at most PIECE at once; blocking. Raises FeedTorn, NotOnix or another SourceFailed where they break off."""
         try:
-            yield from _zip_pieces(self) if self.member is not None else _file_pieces(self)
+            match self.packing:
+                case Packing.PLAIN:
+                    yield from _file_pieces(self)
+                case Packing.ZIP:
+                    yield from ahead(_zip_pieces(self))
+                case _:
+                    yield from ahead(_file_pieces(self))
         except OSError as error:
             raise SourceFailed(f"{self.name} cannot be read further: {error.strerror or error}") from error
 

@@ -6,7 +6,7 @@ precedence: a withdrawal, the rights, the market, the best of its suppliers.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -34,7 +34,6 @@ from syncengine.domain.product import Product, ProductSupply, SupplyDetail
 from syncengine.domain.rights import Access, Rights, access, rights_in
 from syncengine.domain.statuses import Standing, combine, of_publisher
 from syncengine.domain.territory import Market, covered
-from syncengine.domain.timeline import next_after
 from syncengine.domain.title import Remembered, Title
 
 _FORMATS: Mapping[ProductFormDetail, Format] = {
@@ -158,6 +157,10 @@ class OnixRules:
             next_change_at=_next_change(case, decision, at),
             rules=decision.rules,
         )
+
+    @property
+    def remembers(self) -> bool:
+        return False
 
     def remember(self, remembered: Remembered, old: Product | None, new: Product | None) -> Remembered:  # noqa: ARG002 - plain ONIX takes every record as it is
         """The standard gives the past no meaning."""
@@ -387,13 +390,8 @@ def _priced(state: OfferState, supply: _Supply, start: Opening, at: datetime) ->
 
 def _next_change(case: _Case, now: _Decision, at: datetime) -> datetime | None:
     """The next instant at which the decision really differs."""
-    instants: Sequence[datetime] = sorted(
-        {instant for supply in case.supplies for instant in supply.instants() if instant is not None}
-    )
-    following = next_after(instants, at)
-    while following is not None and _decide(case, following).essence == now.essence:
-        following = next_after(instants, following)
-    return following
+    instants = {instant for supply in case.supplies for instant in supply.instants() if instant and instant > at}
+    return next((instant for instant in sorted(instants) if _decide(case, instant).essence != now.essence), None)
 
 
 # --- small things ---------------------------------------------------------------------------------------------------------

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import glob
-from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import closing
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
 
 from adapters.files.archive import Message, messages_in, unreadable
 from syncengine.domain.ids import Isbn, SourceName, StreamName
@@ -19,8 +17,6 @@ from syncengine.errors import InputUnreadable, UsageInvalid
 from syncengine.ports import Conventions, Part, PassEnd, PassPlan
 
 STREAM = StreamName("files")
-
-T = TypeVar("T")
 
 
 class Pick(StrEnum):
@@ -87,10 +83,9 @@ class FileSource:
         plan: PassPlan,  # noqa: ARG002 - the same files in every mode
         cursor: bytes | None,  # noqa: ARG002 - a folder has no place to go on from
     ) -> AsyncGenerator[Part | PassEnd, None]:
-        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="files") as worker:
-            for message in await _in(worker, self._messages):
-                async with aclosing(_chunks(worker, message)) as chunks:
-                    yield Part(name=message.name, chunks=chunks)
+        for message in await asyncio.to_thread(self._messages):
+            with closing(message.pieces()) as pieces:
+                yield Part(name=message.name, chunks=pieces)
         yield PassEnd(cursor=None)
 
     async def read_one(self, isbn: Isbn) -> Part | None:  # noqa: ARG002 - files have no single titles
@@ -127,21 +122,3 @@ def _matches(pattern: str) -> list[Path]:
     if not found:
         raise InputUnreadable(f"no file matches {pattern}", hint="check the pattern, and whether the files have come")
     return found
-
-
-async def _chunks(worker: ThreadPoolExecutor, message: Message) -> AsyncGenerator[bytes, None]:
-    """The message's bytes; the next piece is read and unpacked by the worker while the last is worked on."""
-    pieces = message.pieces()
-    coming = worker.submit(next, pieces, None)
-    try:
-        while (piece := await asyncio.wrap_future(coming)) is not None:
-            coming = worker.submit(next, pieces, None)
-            yield piece
-    finally:
-        coming.cancel()
-        await _in(worker, pieces.close)
-
-
-async def _in(worker: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-    """Let the worker do it, behind all that it was given before."""
-    return await asyncio.wrap_future(worker.submit(work))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from state.sqlite.codec import CHANGE, to_micros
 from state.sqlite.sql import Runs
 from syncengine.domain.change import Change
+from syncengine.ports import RecordWrite
 
 _APPEND = "INSERT INTO changes (at, source, line) VALUES (?, ?, ?)"
 _SINCE = "SELECT sequence, line FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?"
@@ -31,6 +32,13 @@ class SqliteChangeLog:
 def append(db: sqlite3.Connection, changes: Sequence[Change]) -> None:
     """Write lines at the log's end; their own sequence counts for nothing."""
     db.executemany(_APPEND, [(to_micros(change.at), change.source, CHANGE.pack(change)) for change in changes])
+
+
+def line_of(write: RecordWrite) -> Change | None:
+    """The write's line, under the title that its record belongs to, or belonged to; none where its content is equal."""
+    change = write.change
+    key = write.key or write.previous_key
+    return change if change is None or change.key or key is None else replace(change, key=key)
 
 
 def _since(db: sqlite3.Connection, sequence: int, limit: int) -> list[Change]:

@@ -19,7 +19,7 @@ from syncengine.domain.passes import PassReport
 from syncengine.domain.product import Product
 from syncengine.domain.title import Remembered
 from syncengine.errors import StoreFailed
-from syncengine.ports import LoggedReceipt, RecordWrite
+from syncengine.ports import LoggedReceipt
 
 ValueT = TypeVar("ValueT")
 
@@ -87,7 +87,6 @@ class Packed(Generic[ValueT]):
 
 PRODUCT = Packed(Product, compressed=True)
 CONTEXT = Packed(Context)
-RECORD_WRITE = Packed(RecordWrite, compressed=True)
 CHANGE = Packed(Change)
 REMEMBERED = Packed(Remembered)
 REPORT = Packed(PassReport)

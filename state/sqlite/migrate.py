@@ -1,6 +1,7 @@
 """Brings a store's schema up to this build: numbered SQL files, forward only, each in one transaction with its record.
 
-A script may name the instant of the migration, `:at`, and use the function `essence_of(opening, closing)`.
+A script may name the instant of the migration, `:at`, and use the functions `essence_of(opening, closing)` and
+`frame_of(reference, fingerprint, repeated, body)`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from state.sqlite.contexts import essence_of
+from state.sqlite.frames import frame_of
 from syncengine.errors import StoreFailed
 
 _HAS_MIGRATIONS = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'migrations'"
@@ -60,6 +62,7 @@ def migrate(db: sqlite3.Connection, migrations: Sequence[Migration], at: int) ->
     transaction; they are checked as a whole before each COMMIT instead.
     """
     db.create_function("essence_of", 2, essence_of, deterministic=True)
+    db.create_function("frame_of", 4, frame_of, deterministic=True)
     db.execute("PRAGMA foreign_keys = OFF")
     try:
         for migration in migrations[version_of(db) :]:

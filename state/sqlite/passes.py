@@ -5,18 +5,11 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
-from state.sqlite.codec import (
-    MARKS,
-    RECORD_WRITE,
-    REPORT,
-    TALLIES,
-    from_micros_or_none,
-    to_micros,
-)
-from state.sqlite.sql import Runs, listed
+from state.sqlite import staging
+from state.sqlite.codec import MARKS, REPORT, TALLIES, from_micros_or_none, to_micros
+from state.sqlite.sql import Runs
 from syncengine.domain.ids import PassId, RecordId, RecordReference, SourceName, StreamName
 from syncengine.domain.message import MessageMark
 from syncengine.domain.passes import PassMode, PassReport
@@ -32,23 +25,16 @@ SELECT id FROM passes
 WHERE source = ? AND stream = ? AND ended_at IS NULL AND (mode = 'single') = (? = 'single')
 """
 _END = "UPDATE passes SET ended_at = ?, complete = ? WHERE id = ?"
-_FORGET_STAGED = "DELETE FROM staged_writes WHERE pass_id = ?"
 _FORGET_SEEN = "DELETE FROM seen_records WHERE pass_id = ?"
 _HIGH_WATER = "SELECT coalesce(max(id), 0) FROM records"
 _BEGIN = """
 INSERT INTO passes (source, stream, mode, staged, applying, high_water, started_at, complete, report, tallies)
 VALUES (?, ?, ?, ?, 0, ?, ?, 0, ?, ?)
 """
-_STAGE = "INSERT OR REPLACE INTO staged_writes (pass_id, reference, body) VALUES (?, ?, ?)"
-_STAGED = "SELECT body FROM staged_writes WHERE pass_id = ? ORDER BY position LIMIT ?"
-_STAGED_OF = "SELECT body FROM staged_writes WHERE pass_id = ? AND reference IN (SELECT value FROM json_each(?))"
-_STAGED_IDS = """
-SELECT id, reference FROM staged_writes JOIN records USING (reference) WHERE pass_id = ? AND source = ?
-"""
-_UNSTAGE = "DELETE FROM staged_writes WHERE pass_id = ? AND reference IN (SELECT value FROM json_each(?))"
 _SEE = "INSERT INTO seen_records (pass_id, record_ids) VALUES (?, ?)"
 _SEEN = "SELECT record_ids FROM seen_records WHERE pass_id = ?"
-_PROGRESS = "UPDATE passes SET report = ?, tallies = ?, applying = max(applying, ?) WHERE id = ?"
+_PROGRESS = "UPDATE passes SET report = ?, tallies = ? WHERE id = ?"
+_JUDGED = "UPDATE passes SET applying = 1, gone = ? WHERE id = ?"
 _KEEP_REPORT = "UPDATE passes SET report = ? WHERE id = ?"
 _ADD_STREAM = "INSERT INTO streams (source, stream) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _MOVE_CURSOR = "UPDATE streams SET cursor = ? WHERE source = ? AND stream = ?"
@@ -78,22 +64,25 @@ class SqlitePasses:
 
     async def stage(self, state: PassState, writes: Sequence[RecordWrite]) -> None:
         if writes:
-            await self._section.write(_stage, state, writes)
+            await self._section.write(staging.stage, state, writes)
 
     async def staged(self, state: PassState, limit: int) -> Sequence[RecordWrite]:
-        return await self._section.read(_staged, state, limit)
+        return await self._section.read(staging.staged, state, limit)
 
     async def staged_of(
         self, state: PassState, references: Collection[RecordReference]
     ) -> Mapping[RecordReference, RecordWrite]:
-        return await self._section.read(_staged_of, state, references)
+        return await self._section.read(staging.staged_of, state, references)
 
     async def staged_ids(self, state: PassState) -> Mapping[RecordId, RecordReference]:
-        return await self._section.read(_staged_ids, state)
+        return await self._section.read(staging.staged_ids, state)
 
     async def unstage(self, state: PassState, references: Collection[RecordReference]) -> None:
         if references:
-            await self._section.write(_unstage, state, references)
+            await self._section.write(staging.unstage, state, references)
+
+    async def apply_staged(self, state: PassState, limit: int, at: datetime) -> int:
+        return await self._section.write(staging.apply, state, limit, at)
 
     async def see(self, state: PassState, ids: Collection[RecordId]) -> None:
         if ids:
@@ -110,9 +99,9 @@ class SqlitePasses:
         *,
         cursor: bytes | None = None,
         message: Mapping[str, MessageMark] | None = None,
-        applying: bool = False,
+        gone: Sequence[RecordId] | None = None,
     ) -> None:
-        await self._section.write(_progress, state, report, tallies, cursor, message, applying)
+        await self._section.write(_progress, state, report, tallies, cursor, message, gone)
 
     async def finish(self, state: PassState, report: PassReport, *, cursor: bytes | None, at: datetime) -> None:
         await self._section.write(_finish, state, report, cursor, at)
@@ -186,6 +175,7 @@ def _unfinished(db: sqlite3.Connection, source: SourceName, stream: StreamName) 
         high_water=RecordId(row["high_water"]),
         report=REPORT.unpack(row["report"]),
         tallies=TALLIES.unpack(row["tallies"]),
+        gone=tuple(_ids(row["gone"] or b"")),
     )
 
 
@@ -212,34 +202,8 @@ def _begin(
 
 def _end(db: sqlite3.Connection, pass_id: PassId, at: datetime, *, complete: bool) -> None:
     db.execute(_END, (to_micros(at), complete, pass_id))
-    db.execute(_FORGET_STAGED, (pass_id,))
+    staging.forget(db, pass_id)
     db.execute(_FORGET_SEEN, (pass_id,))
-
-
-def _stage(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrite]) -> None:
-    essences = {context: context.essence for context in {write.context for write in writes}}
-    kept = (replace(write, context=essences[write.context]) for write in writes)
-    db.executemany(_STAGE, [(state.id, write.reference, RECORD_WRITE.pack(write)) for write in kept])
-
-
-def _staged(db: sqlite3.Connection, state: PassState, limit: int) -> list[RecordWrite]:
-    return [RECORD_WRITE.unpack(row["body"]) for row in db.execute(_STAGED, (state.id, limit))]
-
-
-def _staged_of(
-    db: sqlite3.Connection, state: PassState, references: Collection[RecordReference]
-) -> dict[RecordReference, RecordWrite]:
-    writes = (RECORD_WRITE.unpack(row["body"]) for row in db.execute(_STAGED_OF, (state.id, listed(references))))
-    return {write.reference: write for write in writes}
-
-
-def _staged_ids(db: sqlite3.Connection, state: PassState) -> dict[RecordId, RecordReference]:
-    rows = db.execute(_STAGED_IDS, (state.id, state.source))
-    return {RecordId(row["id"]): RecordReference(row["reference"]) for row in rows}
-
-
-def _unstage(db: sqlite3.Connection, state: PassState, references: Collection[RecordReference]) -> None:
-    db.execute(_UNSTAGE, (state.id, listed(references)))
 
 
 def _see(db: sqlite3.Connection, state: PassState, ids: Collection[RecordId]) -> None:
@@ -249,10 +213,12 @@ def _see(db: sqlite3.Connection, state: PassState, ids: Collection[RecordId]) ->
 def _seen(db: sqlite3.Connection, state: PassState) -> RecordIds:
     seen = RecordIds()
     for row in db.execute(_SEEN, (state.id,)):
-        ids = array("q")
-        ids.frombytes(row["record_ids"])
-        seen.add(ids)
+        seen.add(_ids(row["record_ids"]))
     return seen
+
+
+def _ids(packed: bytes) -> list[RecordId]:
+    return [RecordId(number) for number in memoryview(packed).cast("q")]
 
 
 def _progress(
@@ -262,9 +228,11 @@ def _progress(
     tallies: Mapping[str, int],
     cursor: bytes | None,
     message: Mapping[str, MessageMark] | None,
-    applying: bool,
+    gone: Sequence[RecordId] | None,
 ) -> None:
-    db.execute(_PROGRESS, (REPORT.pack(report), TALLIES.pack(tallies), applying, state.id))
+    db.execute(_PROGRESS, (REPORT.pack(report), TALLIES.pack(tallies), state.id))
+    if gone is not None:
+        db.execute(_JUDGED, (array("q", gone).tobytes(), state.id))
     stream = (state.source, state.stream)
     db.execute(_ADD_STREAM, stream)
     if cursor is not None:

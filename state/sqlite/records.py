@@ -3,47 +3,51 @@
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from state.sqlite import aside
-from state.sqlite.changes import append
+from state.sqlite.changes import append, line_of
 from state.sqlite.codec import PRODUCT, compress, expand, from_micros, to_micros
 from state.sqlite.contexts import context_of, numbers_of
+from state.sqlite.frames import frame_entry
 from state.sqlite.sql import Runs, listed
 from state.sqlite.titles import mark_due, name_titles
-from syncengine.domain.frame import FrameIndex, KnownFrame
+from syncengine.domain.frame import FrameIndex
 from syncengine.domain.ids import Format, Isbn, PassId, RecordId, RecordReference, SourceName, StreamName, TitleKey
+from syncengine.domain.product import Product
 from syncengine.ports import AsideKind, KnownRecord, PassState, RecordStatus, RecordWrite, SetAside
 
-_INDEX = """
-SELECT CAST(reference AS BLOB), id, frame_length, fingerprint, repeated FROM records
-WHERE source = ? AND status = 'live' AND fingerprint IS NOT NULL
-"""
+_INDEX = "SELECT id, frame FROM records NOT INDEXED WHERE source = ? AND status = 'live' ORDER BY id"
+_INDEX_ROWS = 10_000
 _LIVE_COUNT = "SELECT count(*) FROM records WHERE source = ? AND status = 'live'"
 _KNOWN = """
 SELECT records.*, essence, product, body FROM records
 JOIN contexts ON contexts.id = context_id JOIN record_facts ON record_id = records.id
 WHERE source = ? AND reference IN (SELECT value FROM json_each(?))
 """
+_PRODUCTS = """
+SELECT reference, product FROM records JOIN record_facts ON record_id = id
+WHERE source = ? AND reference IN (SELECT value FROM json_each(?)) AND status = 'live'
+"""
 _BY_ID = """
 SELECT records.*, essence, product, body FROM records
 JOIN contexts ON contexts.id = context_id JOIN record_facts ON record_id = records.id
 WHERE records.id IN (SELECT value FROM json_each(?)) ORDER BY records.id
 """
-_NOT_SEEN = """
-SELECT id FROM records
-WHERE source = ? AND stream = ? AND status = 'live' AND id <= ? AND applied_pass < ? ORDER BY id
+_GONE = """
+SELECT id FROM records WHERE id IN (SELECT value FROM json_each(?))
+    AND source = ? AND stream = ? AND status = 'live' AND id <= ? AND applied_pass < ? ORDER BY id
 """
 _IDS = "SELECT reference, id FROM records WHERE source = ? AND reference IN (SELECT value FROM json_each(?))"
 _LAST_ID = "SELECT coalesce(max(id), 0) FROM records"
 _WRITE = """
-INSERT INTO records (id, source, reference, stream, status, fingerprint, frame_length, context_id, repeated, isbn, format,
+INSERT INTO records (id, source, reference, stream, status, fingerprint, frame, context_id, repeated, isbn, format,
     applied_pass, applied_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET stream = excluded.stream, status = excluded.status, fingerprint = excluded.fingerprint,
-    frame_length = excluded.frame_length, context_id = excluded.context_id, repeated = excluded.repeated,
+    frame = excluded.frame, context_id = excluded.context_id, repeated = excluded.repeated,
     isbn = excluded.isbn, format = excluded.format, applied_pass = excluded.applied_pass, applied_at = excluded.applied_at
 """
 _WRITE_FACTS = """
@@ -74,11 +78,16 @@ class SqliteRecords:
     ) -> Mapping[RecordReference, KnownRecord]:
         return await self._section.read(_known, source, references)
 
+    async def products(
+        self, source: SourceName, references: Collection[RecordReference]
+    ) -> Mapping[RecordReference, Product]:
+        return await self._section.read(_products, source, references)
+
     async def by_id(self, ids: Collection[RecordId]) -> Sequence[KnownRecord]:
         return await self._section.read(_by_id, ids)
 
-    async def not_seen(self, state: PassState, seen: Collection[RecordId]) -> Sequence[RecordId]:
-        return await self._section.read(_not_seen, state, seen)
+    async def gone(self, state: PassState, unseen: Collection[RecordId]) -> Sequence[RecordId]:
+        return await self._section.read(_gone, state, unseen) if unseen else ()
 
     async def write(self, state: PassState, writes: Sequence[RecordWrite], at: datetime) -> None:
         if writes:
@@ -112,10 +121,6 @@ class SqliteRecords:
     async def quarantined_references(self, source: SourceName) -> Mapping[RecordReference, RecordId | None]:
         return await self._section.read(aside.quarantined_references, source)
 
-    async def release_held(self, source: SourceName, references: Collection[RecordReference]) -> None:
-        if references:
-            await self._section.write(aside.release_held, source, references)
-
     async def forget_tests(self, source: SourceName, before: datetime) -> None:
         await self._section.write(aside.forget_tests, source, before)
 
@@ -130,12 +135,12 @@ def _index(db: sqlite3.Connection, source: SourceName) -> FrameIndex:
     rows = db.cursor()
     rows.row_factory = None
     rows.execute(_INDEX, (source,))
-    return FrameIndex(
-        frames={
-            reference: KnownFrame(record_id, length, fingerprint, bool(repeated))
-            for reference, record_id, length, fingerprint, repeated in rows
-        }
-    )
+    entries, ids = bytearray(), array("q")
+    while some := rows.fetchmany(_INDEX_ROWS):
+        numbers, frames = zip(*some, strict=True)
+        entries += b"".join(frames)
+        ids.extend(numbers)
+    return FrameIndex(bytes(entries), ids)
 
 
 def _live_count(db: sqlite3.Connection, source: SourceName) -> int:
@@ -147,6 +152,13 @@ def _known(
 ) -> dict[RecordReference, KnownRecord]:
     records = [_record(row) for row in db.execute(_KNOWN, (source, listed(references)))]
     return {record.reference: record for record in records}
+
+
+def _products(
+    db: sqlite3.Connection, source: SourceName, references: Collection[RecordReference]
+) -> dict[RecordReference, Product]:
+    rows = db.execute(_PRODUCTS, (source, listed(references)))
+    return {RecordReference(row["reference"]): PRODUCT.unpack(row["product"]) for row in rows}
 
 
 def _by_id(db: sqlite3.Connection, ids: Collection[RecordId]) -> list[KnownRecord]:
@@ -171,9 +183,9 @@ def _record(row: sqlite3.Row) -> KnownRecord:
     )
 
 
-def _not_seen(db: sqlite3.Connection, state: PassState, seen: Collection[RecordId]) -> list[RecordId]:
-    rows = db.execute(_NOT_SEEN, (state.source, state.stream, state.high_water, state.id))
-    return [RecordId(row["id"]) for row in rows if row["id"] not in seen]
+def _gone(db: sqlite3.Connection, state: PassState, unseen: Collection[RecordId]) -> list[RecordId]:
+    rows = db.execute(_GONE, (listed(unseen), state.source, state.stream, state.high_water, state.id))
+    return [RecordId(row["id"]) for row in rows]
 
 
 def _references(
@@ -201,7 +213,7 @@ def _write(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrit
                 state.stream,
                 write.status.value,
                 write.fingerprint if write.status is RecordStatus.LIVE else None,
-                write.frame_length,
+                frame_entry(write),
                 contexts[write.context],
                 write.repeated,
                 *((None, None) if write.key is None else (write.key.isbn, write.key.format)),
@@ -216,6 +228,8 @@ def _write(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrit
         [(ids[write.reference], PRODUCT.pack(write.product), compress(write.body)) for write in writes],
     )
     _tell(db, writes)
+    live = [write.reference for write in writes if write.status is RecordStatus.LIVE]
+    aside.release_held(db, state.source, live)
 
 
 def _ids_for(
@@ -235,13 +249,6 @@ def _tell(db: sqlite3.Connection, writes: Sequence[RecordWrite]) -> None:
     named = dict.fromkeys(write.key for write in writes if write.key is not None)
     previous = dict.fromkeys(write.previous_key for write in writes if write.previous_key is not None)
     name_titles(db, named)
-    append(
-        db,
-        [
-            replace(write.change, key=write.change.key or write.key or write.previous_key)
-            for write in writes
-            if write.change is not None
-        ],
-    )
+    append(db, [line for line in map(line_of, writes) if line is not None])
     if due := named | previous:
         mark_due(db, due)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import itemgetter
 
 from state.sqlite.codec import PRODUCT, REMEMBERED, from_micros, from_micros_or_none, to_micros, to_micros_or_none
 from state.sqlite.sql import Runs, listed, next_number
 from syncengine.domain.ids import Format, Isbn, SourceName, TitleKey
 from syncengine.domain.order import LIVE_STATES
+from syncengine.domain.product import Product
 from syncengine.domain.title import Remembered, Title
-from syncengine.ports import DueMark, KnownOffer
+from syncengine.ports import DecidedTitle, DueMark, DueTitle, KnownOffer
 
 LONG_PAST = datetime.min.replace(tzinfo=UTC)
 
@@ -21,9 +23,8 @@ WHERE source = :source AND isbn = :isbn AND (format = :format OR :format = '') A
 ORDER BY format
 """
 _PRODUCTS = """
-SELECT product FROM records JOIN record_facts ON record_id = id
+SELECT id, product FROM records JOIN record_facts ON record_id = id
 WHERE source = ? AND isbn = ? AND format = ? AND status = 'live'
-ORDER BY id
 """
 _FIND = "SELECT source, isbn, format FROM titles WHERE isbn = ? AND is_named = 1 ORDER BY source, format"
 _NAME = """
@@ -34,21 +35,25 @@ _REMEMBER = """
 INSERT INTO titles (source, isbn, format, remembered) VALUES (?, ?, ?, ?)
 ON CONFLICT (source, isbn, format) DO UPDATE SET remembered = excluded.remembered
 """
-_REMEMBERED = "SELECT remembered FROM titles WHERE source = ? AND isbn = ? AND format = ? AND remembered IS NOT NULL"
+_REMEMBERED = """
+SELECT source, isbn, format, remembered FROM json_each(?) CROSS JOIN titles
+WHERE source = json_extract(value, '$[0]') AND isbn = json_extract(value, '$[1]') AND format = json_extract(value, '$[2]')
+    AND remembered IS NOT NULL
+"""
 
 _MARK = """
 INSERT INTO due_marks (source, isbn, format, sequence, position) VALUES (?, ?, ?, ?, 0)
 ON CONFLICT (source, isbn, format) DO UPDATE SET sequence = excluded.sequence, position = 0
 """
-_MARK_SOURCE = """
+_MARK_TITLES = """
 INSERT INTO due_marks (source, isbn, format, sequence, position)
-SELECT source, isbn, format, :sequence, 0 FROM (
-    SELECT source, isbn, format FROM titles WHERE source = :source
-    UNION
-    SELECT source, isbn, format FROM orders
-    WHERE source = :source AND state IN (SELECT value FROM json_each(:live_states))
-)
-WHERE true
+SELECT source, isbn, format, :sequence, 0 FROM titles WHERE source = :source
+ON CONFLICT (source, isbn, format) DO UPDATE SET sequence = excluded.sequence, position = 0
+"""
+_MARK_ORDERS = """
+INSERT INTO due_marks (source, isbn, format, sequence, position)
+SELECT DISTINCT source, isbn, format, :sequence, 0 FROM orders
+WHERE source = :source AND state IN (SELECT value FROM json_each(:live_states))
 ON CONFLICT (source, isbn, format) DO UPDATE SET sequence = excluded.sequence, position = 0
 """
 _MARKS = """
@@ -71,6 +76,24 @@ ORDER BY next_at, source, isbn, format LIMIT :limit
 """
 _MARK_TIMED = "UPDATE due_marks SET timed = 1 WHERE source = ? AND isbn = ? AND format = ?"
 _STOP_TIMER = "UPDATE titles SET next_at = NULL WHERE source = ? AND isbn = ? AND format = ?"
+_TITLES_OF_MARKS = """
+SELECT source, isbn, format, remembered FROM json_each(:marks) CROSS JOIN titles
+WHERE source = json_extract(value, '$[0]') AND isbn = json_extract(value, '$[1]') AND format = json_extract(value, '$[2]')
+    AND is_named = 1 AND NOT EXISTS (
+        SELECT 1 FROM orders WHERE orders.source = titles.source AND orders.isbn = titles.isbn
+            AND state IN (SELECT value FROM json_each(:live_states))
+    )
+"""
+_PRODUCTS_OF_MARKS = """
+SELECT source, isbn, format, record_id, product
+FROM json_each(:marks) CROSS JOIN records CROSS JOIN record_facts ON record_id = records.id
+WHERE source = json_extract(value, '$[0]') AND isbn = json_extract(value, '$[1]') AND format = json_extract(value, '$[2]')
+    AND status = 'live'
+"""
+_OFFERS_OF_MARKS = """
+SELECT source, isbn, format, market, state, price, starts_at FROM json_each(:marks) CROSS JOIN offers
+WHERE source = json_extract(value, '$[0]') AND isbn = json_extract(value, '$[1]') AND format = json_extract(value, '$[2]')
+"""
 _MOVE = "UPDATE due_marks SET position = ? WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
 _CLEAR = "DELETE FROM due_marks WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
 _ANY_MARK = """
@@ -90,8 +113,11 @@ _FORGET_OFFERS = "DELETE FROM offers WHERE source = ? AND isbn = ? AND format = 
 _KEEP_OFFER = "INSERT INTO offers (source, isbn, format, market, state, price, starts_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SET_TIMER = """
 INSERT INTO titles (source, isbn, format, next_at) VALUES (?, ?, ?, ?)
-ON CONFLICT (source, isbn, format) DO UPDATE SET next_at = excluded.next_at
+ON CONFLICT (source, isbn, format) DO UPDATE SET next_at = excluded.next_at WHERE next_at IS NOT excluded.next_at
 """
+
+
+_LIVE_STATES = listed(sorted(LIVE_STATES))
 
 
 class SqliteTitles:
@@ -120,6 +146,9 @@ class SqliteTitles:
     async def mark_source_due(self, source: SourceName) -> None:
         await self._section.write(_mark_source_due, source)
 
+    async def mark_orders_due(self, source: SourceName) -> None:
+        await self._section.write(_mark_orders_due, source)
+
     async def due(self, at: datetime, limit: int) -> Sequence[DueMark]:
         """Marks, then titles whose instant has passed. A title whose instant has passed while its mark was being worked on starts
         over, so that no order of it keeps a decision of before: decide at `at`, not later.
@@ -128,14 +157,22 @@ class SqliteTitles:
             await self._section.write(_timers_to_marks, passed)
         return await self._section.read(_marks, limit)
 
-    async def advance(self, mark: DueMark, position: int | None) -> None:
+    async def unawaited(self, marks: Sequence[DueMark]) -> Sequence[DueTitle]:
+        return await self._section.read(_unawaited, marks)
+
+    async def advance(self, mark: DueMark, position: int) -> None:
         await self._section.write(_advance, mark, position)
+
+    async def clear(self, marks: Sequence[DueMark]) -> None:
+        if marks:
+            await self._section.write(_clear, marks)
 
     async def known_offers(self, key: TitleKey) -> Mapping[str, KnownOffer]:
         return await self._section.read(_known_offers, key)
 
-    async def decide(self, key: TitleKey, offers: Sequence[KnownOffer], next_at: datetime | None) -> None:
-        await self._section.write(_decide, key, offers, next_at)
+    async def decide(self, decided: Sequence[DecidedTitle]) -> None:
+        if decided:
+            await self._section.write(_decide, decided)
 
     async def next_at(self, *, besides: Collection[DueMark] = ()) -> datetime | None:
         return await self._section.read(_next_at, besides)
@@ -167,9 +204,8 @@ def _read(db: sqlite3.Connection, key: TitleKey) -> list[Title]:
 
 def _title(db: sqlite3.Connection, row: sqlite3.Row) -> Title:
     key = _key(row)
-    records = tuple(PRODUCT.unpack(found["product"]) for found in db.execute(_PRODUCTS, columns_of(key)))
-    remembered = REMEMBERED.unpack(row["remembered"]) if row["remembered"] is not None else Remembered()
-    return Title(key=key, records=records, remembered=remembered, was_removed=not records)
+    products = [(found["id"], PRODUCT.unpack(found["product"])) for found in db.execute(_PRODUCTS, columns_of(key))]
+    return _title_of(key, row["remembered"], products)
 
 
 def _named(key: TitleKey) -> dict[str, str]:
@@ -185,17 +221,18 @@ def _remember(db: sqlite3.Connection, memories: Mapping[TitleKey, Remembered]) -
 
 
 def _remembered(db: sqlite3.Connection, keys: Collection[TitleKey]) -> dict[TitleKey, Remembered]:
-    found = {}
-    for key in keys:
-        row = db.execute(_REMEMBERED, columns_of(key)).fetchone()
-        if row is not None:
-            found[key] = REMEMBERED.unpack(row["remembered"])
-    return found
+    rows = db.execute(_REMEMBERED, (listed(map(columns_of, keys)),))
+    return {_key(row): REMEMBERED.unpack(row["remembered"]) for row in rows}
 
 
 def _mark_source_due(db: sqlite3.Connection, source: SourceName) -> None:
+    db.execute(_MARK_TITLES, {"source": source, "sequence": next_number(db, "due_sequence")})
+    _mark_orders_due(db, source)
+
+
+def _mark_orders_due(db: sqlite3.Connection, source: SourceName) -> None:
     sequence = next_number(db, "due_sequence")
-    db.execute(_MARK_SOURCE, {"source": source, "sequence": sequence, "live_states": listed(sorted(LIVE_STATES))})
+    db.execute(_MARK_ORDERS, {"source": source, "sequence": sequence, "live_states": _LIVE_STATES})
 
 
 def _passed(db: sqlite3.Connection, at: datetime, limit: int) -> list[TitleKey]:
@@ -221,35 +258,67 @@ def _marks(db: sqlite3.Connection, limit: int) -> list[DueMark]:
     ]
 
 
-def _advance(db: sqlite3.Connection, mark: DueMark, position: int | None) -> None:
-    if position is None:
-        db.execute(_CLEAR, (*columns_of(mark.key), mark.sequence))
-    else:
-        db.execute(_MOVE, (position, *columns_of(mark.key), mark.sequence))
+def _unawaited(db: sqlite3.Connection, marks: Sequence[DueMark]) -> list[DueTitle]:
+    """Bulk reads: with a query or three for each title, a first load would be decided more slowly than it is read."""
+    values = {"marks": listed(columns_of(mark.key) for mark in marks if not mark.position), "live_states": _LIVE_STATES}
+    memories = {_key(row): row["remembered"] for row in db.execute(_TITLES_OF_MARKS, values)}
+    products: dict[TitleKey, list[tuple[int, Product]]] = {}
+    values = {"marks": listed(map(columns_of, memories))}
+    for row in db.execute(_PRODUCTS_OF_MARKS, values):
+        products.setdefault(_key(row), []).append((row["record_id"], PRODUCT.unpack(row["product"])))
+    offers: dict[TitleKey, dict[str, KnownOffer]] = {}
+    for row in db.execute(_OFFERS_OF_MARKS, values):
+        offers.setdefault(_key(row), {})[row["market"]] = _offer(row)
+    return [
+        DueTitle(
+            mark=mark,
+            title=_title_of(mark.key, memories[mark.key], products.get(mark.key, ())),
+            offers=offers.get(mark.key, {}),
+        )
+        for mark in marks
+        if mark.key in memories
+    ]
+
+
+def _title_of(key: TitleKey, remembered: bytes | None, products: Iterable[tuple[int, Product]]) -> Title:
+    records = tuple(product for _, product in sorted(products, key=itemgetter(0)))
+    memory = REMEMBERED.unpack(remembered) if remembered is not None else Remembered()
+    return Title(key=key, records=records, remembered=memory, was_removed=not records)
+
+
+def _advance(db: sqlite3.Connection, mark: DueMark, position: int) -> None:
+    db.execute(_MOVE, (position, *columns_of(mark.key), mark.sequence))
+
+
+def _clear(db: sqlite3.Connection, marks: Sequence[DueMark]) -> None:
+    db.executemany(_CLEAR, [(*columns_of(mark.key), mark.sequence) for mark in marks])
 
 
 def _known_offers(db: sqlite3.Connection, key: TitleKey) -> dict[str, KnownOffer]:
-    return {
-        row["market"]: KnownOffer(
-            market=row["market"],
-            state=row["state"],
-            price=row["price"],
-            starts_at=from_micros_or_none(row["starts_at"]),
-        )
-        for row in db.execute(_OFFERS, columns_of(key))
-    }
+    return {row["market"]: _offer(row) for row in db.execute(_OFFERS, columns_of(key))}
 
 
-def _decide(db: sqlite3.Connection, key: TitleKey, offers: Sequence[KnownOffer], next_at: datetime | None) -> None:
-    db.execute(_FORGET_OFFERS, columns_of(key))
+def _offer(row: sqlite3.Row) -> KnownOffer:
+    return KnownOffer(
+        market=row["market"],
+        state=row["state"],
+        price=row["price"],
+        starts_at=from_micros_or_none(row["starts_at"]),
+    )
+
+
+def _decide(db: sqlite3.Connection, decided: Sequence[DecidedTitle]) -> None:
+    moved = [(columns_of(title.key), title.offers) for title in decided if title.offers is not None]
+    db.executemany(_FORGET_OFFERS, [columns for columns, _ in moved])
     db.executemany(
         _KEEP_OFFER,
         [
-            (*columns_of(key), offer.market, offer.state, offer.price, to_micros_or_none(offer.starts_at))
+            (*columns, offer.market, offer.state, offer.price, to_micros_or_none(offer.starts_at))
+            for columns, offers in moved
             for offer in offers
         ],
     )
-    db.execute(_SET_TIMER, (*columns_of(key), to_micros_or_none(next_at)))
+    db.executemany(_SET_TIMER, [(*columns_of(title.key), to_micros_or_none(title.next_at)) for title in decided])
 
 
 def _next_at(db: sqlite3.Connection, besides: Collection[DueMark]) -> datetime | None:

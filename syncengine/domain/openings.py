@@ -6,7 +6,7 @@ passed.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -90,9 +90,9 @@ class Closing:
         return self.is_unreadable or (self.at is not None and self.at <= now)
 
 
-def dates_of(element: str, dates: Iterable[DatedRole], roles: Collection[str]) -> Iterator[NamedDate]:
+def dates_of(element: str, dates: Iterable[DatedRole], roles: Collection[str]) -> list[NamedDate]:
     """The dates of these roles, named after the element that carries them."""
-    return ((f"{element} {dated.role}", dated.date) for dated in dates if dated.role in roles)
+    return [(f"{element} {dated.role}", dated.date) for dated in dates if dated.role in roles]
 
 
 def latest(dates: Iterable[NamedDate], zone: ZoneInfo) -> Opening:
@@ -142,7 +142,7 @@ def expected_opening(
     publication_counts: bool = False,
 ) -> Opening:
     """When a title that is not out yet is expected: on the supplier's date, else at publication, and not before an embargo."""
-    expected = [*_supplied(detail, _EXPECTED)] or [*_general(product, block, _PUBLICATION)]
+    expected = _supplied(detail, _EXPECTED) or _general(product, block, _PUBLICATION)
     return latest((*_embargoes(product, block, detail, publication_counts=publication_counts), *expected), zone)
 
 
@@ -151,17 +151,17 @@ def return_opening(product: Product, block: ProductSupply, detail: SupplyDetail,
 
     It opens nothing: what comes back says so in a message of its own.
     """
-    return latest([*_general(product, block, _EXPECTED_AGAIN)] or _supplied(detail, _EXPECTED), zone)
+    return latest(_general(product, block, _EXPECTED_AGAIN) or _supplied(detail, _EXPECTED), zone)
 
 
 def preorder_opening(product: Product, block: ProductSupply, zone: ZoneInfo) -> Opening:
     """When orders may be taken in advance: from the preorder embargo (27), else the public announcement (09), else at once."""
-    return latest([*_general(product, block, _PREORDERS)] or _general(product, block, _ANNOUNCEMENT), zone)
+    return latest(_general(product, block, _PREORDERS) or _general(product, block, _ANNOUNCEMENT), zone)
 
 
 def announcement_opening(product: Product, block: ProductSupply, zone: ZoneInfo) -> Opening:
     """From when the public may see it: from its announcement (09), else from the trade's (10), before which it is internal."""
-    return latest([*_general(product, block, _ANNOUNCEMENT)] or _general(product, block, _TRADE_ANNOUNCEMENT), zone)
+    return latest(_general(product, block, _ANNOUNCEMENT) or _general(product, block, _TRADE_ANNOUNCEMENT), zone)
 
 
 def sale_closing(product: Product, block: ProductSupply, zone: ZoneInfo) -> Closing:
@@ -181,25 +181,25 @@ def supply_closing(detail: SupplyDetail, zone: ZoneInfo) -> Closing:
 
 def publication_start(product: Product, block: ProductSupply, zone: ZoneInfo) -> datetime | None:
     """The first instant that may be after publication: the market's own date, else the product's; none where none is known."""
-    of_market = [*dates_of("MarketDate", block.market_dates, _PUBLICATION)]
-    dates = of_market or [*dates_of("PublishingDate", product.publishing_dates, _PUBLICATION)]
+    of_market = dates_of("MarketDate", block.market_dates, _PUBLICATION)
+    dates = of_market or dates_of("PublishingDate", product.publishing_dates, _PUBLICATION)
     starts = [start for _, date in dates if (start := date.starts_at(zone)) is not None]
     return min(starts, default=None) if len(starts) == len(dates) else None
 
 
 def _embargoes(
     product: Product, block: ProductSupply, detail: SupplyDetail, *, publication_counts: bool
-) -> Iterator[NamedDate]:
-    yield from _general(product, block, _EMBARGOES | _PUBLICATION if publication_counts else _EMBARGOES)
-    yield from _supplied(detail, _SUPPLIERS_EMBARGO)
+) -> list[NamedDate]:
+    roles = _EMBARGOES | _PUBLICATION if publication_counts else _EMBARGOES
+    return _general(product, block, roles) + _supplied(detail, _SUPPLIERS_EMBARGO)
 
 
-def _general(product: Product, block: ProductSupply, roles: Collection[str]) -> Iterator[NamedDate]:
-    yield from dates_of("PublishingDate", product.publishing_dates, roles)
-    yield from dates_of("MarketDate", block.market_dates, roles)
+def _general(product: Product, block: ProductSupply, roles: Collection[str]) -> list[NamedDate]:
+    of_product = dates_of("PublishingDate", product.publishing_dates, roles)
+    return of_product + dates_of("MarketDate", block.market_dates, roles) if block.market_dates else of_product
 
 
-def _supplied(detail: SupplyDetail, roles: Collection[str]) -> Iterator[NamedDate]:
+def _supplied(detail: SupplyDetail, roles: Collection[str]) -> list[NamedDate]:
     return dates_of("SupplyDate", detail.dates, roles)
 
 

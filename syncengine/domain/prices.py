@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
+from heapq import heappop, heappush
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
@@ -45,6 +46,14 @@ RETAIL_TYPES: Sequence[Sequence[PriceType]] = (
 customer sees goes first. What suppliers charge (05 to 09, 15, 17, 25, 27), special sales (11 to 14), freight (31, 32) and
 nominal values (35 to 37) are no reader's price.
 """
+
+
+def _places(types: Sequence[Sequence[PriceType]]) -> Mapping[str, tuple[int, int]]:
+    """Of each type: how it binds, and its place among those that bind alike."""
+    return {kind: (regime, place) for regime, kinds in enumerate(types) for place, kind in enumerate(kinds)}
+
+
+_RETAIL_PLACES = _places(RETAIL_TYPES)
 _PRE_PUBLICATION = frozenset(
     {
         PriceType.PRE_PUBLICATION_FIXED_INCLUDING_TAX,
@@ -138,8 +147,7 @@ class PriceTimeline:
 
     def in_force(self, at: datetime) -> Tariff:
         """The tariff of an instant."""
-        starts = [stretch.period.since or _BEGINNING for stretch in self.stretches]
-        return self.stretches[bisect_right(starts, at) - 1].tariff
+        return self.stretches[bisect_right(self.stretches, at, key=_start) - 1].tariff
 
     def turns(self) -> Iterator[datetime]:
         """The instants at which one tariff gives way to the next."""
@@ -164,12 +172,9 @@ class _Statement:
 
     period: Period
     tariff: Tariff
+    narrowness: tuple[timedelta, timedelta, datetime]
     rank: tuple[object, ...]
     """Least first: what binds, then the narrower period, then the reader's own price, then the one that he sees."""
-
-    @property
-    def narrowness(self) -> tuple[timedelta, timedelta, datetime]:
-        return _narrowness(self.period)
 
 
 def price_timeline(
@@ -197,12 +202,11 @@ def price_timeline(
         zone=zone,
         protections=protections,
         published_at=published_at,
-        places={kind: (regime, place) for regime, kinds in enumerate(types) for place, kind in enumerate(kinds)},
+        places=_RETAIL_PLACES if types is RETAIL_TYPES else _places(types),
     )
     read = [_read(price, terms) for price in _by_country(prices, market.country)]
     statements = [found for found in read if isinstance(found, _Statement)]
-    cuts = (cut for statement in statements for cut in (statement.period.since, statement.period.until))
-    tariffs = ((_tariff(statements, period, unpriced), period) for period in split(cuts))
+    tariffs = _tariffs(statements, unpriced)
     return PriceTimeline(
         stretches=tuple(
             Stretch(period=_joined([period for _, period in alike]), tariff=tariff)
@@ -214,12 +218,17 @@ def price_timeline(
 
 def stated_tax_rate(price: Price) -> Decimal | None:
     """The tax rate in percent, where the price states exactly one that makes sense."""
-    rates = _rates(price)
-    return rates.pop() if len(rates) == 1 else None
+    return _only(_rates(price))
+
+
+def _only(rates: Collection[Decimal]) -> Decimal | None:
+    return next(iter(rates)) if len(rates) == 1 else None
 
 
 def _rates(price: Price) -> set[Decimal]:
     """The rates that a price states for its parts; none of them where one makes no sense."""
+    if not price.taxes:
+        return set()
     stated = [rate for rate in map(_rate, price.taxes) if rate is not None]
     return set(stated) if all(rate.is_finite() and 0 <= rate <= 100 for rate in stated) else set()
 
@@ -254,8 +263,9 @@ def _read(price: Price, terms: _Terms) -> _Statement | str:
         period = replace(period, until=min(period.until or _END, terms.published_at))
     names_reader = (price.qualifier or "") not in _FOR_ANYONE
     regime, place = terms.places.get(price.type or "", (0, 0))
-    rank = (regime, _narrowness(period), not names_reader, place)
-    return _Statement(period=period, tariff=_stated(price), rank=rank)
+    narrowness = _narrowness(period)
+    rank = (regime, narrowness, not names_reader, place)
+    return _Statement(period=period, tariff=_stated(price), narrowness=narrowness, rank=rank)
 
 
 def _narrowness(period: Period) -> tuple[timedelta, timedelta, datetime]:
@@ -326,13 +336,14 @@ def _stated(price: Price) -> Tariff:
         return _unpriced(price.unpriced)
     if not price.amount:
         return Tariff(none=NoPrice.FREE_OR_UNPRICED)
+    rates = _rates(price)
     return Tariff(
         price=ConsumerPrice(
             amount=price.amount,
             currency=(price.currency or "").upper(),
             type=PriceType(price.type or ""),
-            tax_percent=stated_tax_rate(price),
-            has_several_rates=len(_rates(price)) > 1,
+            tax_percent=_only(rates),
+            has_several_rates=len(rates) > 1,
         )
     )
 
@@ -345,16 +356,53 @@ def _unpriced(code: str) -> Tariff:
 # --- from statements to tariffs -------------------------------------------------------------------------------------------
 
 
-def _tariff(statements: Iterable[_Statement], period: Period, unpriced: str | None) -> Tariff:
-    """What holds all through a period that no statement begins or ends in."""
-    active = [statement for statement in statements if statement.period.covers(period)]
-    best = min((each for each in active if each.tariff.price), key=lambda each: each.rank, default=None)
-    without = (each for each in active if each.tariff.none)
-    silent = min(without, key=lambda each: (each.narrowness, each.tariff.detail), default=None)
+def _tariffs(statements: Sequence[_Statement], unpriced: str | None) -> Iterator[tuple[Tariff, Period]]:
+    """What holds in each period that no statement begins or ends in, from the beginning of time to its end."""
+    priced = _Ranking((statement.rank, statement) for statement in _by_rank(statements))
+    silent = _Ranking(
+        ((statement.narrowness, statement.tariff.detail), statement)
+        for statement in statements
+        if statement.tariff.none
+    )
+    for period in split(cut for statement in statements for cut in (statement.period.since, statement.period.until)):
+        at = period.since or _BEGINNING
+        yield _tariff(priced.first(at), silent.first(at), unpriced), period
+
+
+def _by_rank(statements: Iterable[_Statement]) -> Iterator[_Statement]:
+    """One statement for all prices of one rank, which are of one period."""
+    alike: dict[tuple[object, ...], list[_Statement]] = {}
+    for statement in statements:
+        if statement.tariff.price:
+            alike.setdefault(statement.rank, []).append(statement)
+    for first, *others in alike.values():
+        prices = [each.tariff.price for each in (first, *others) if each.tariff.price]
+        yield replace(first, tariff=_of_one_rank(prices)) if others else first
+
+
+class _Ranking:
+    """Statements as time goes by: which of those that hold at an instant comes first. Instants must be asked for in order."""
+
+    def __init__(self, ranked: Iterable[tuple[tuple[object, ...], _Statement]]) -> None:
+        numbered = ((rank, number, statement) for number, (rank, statement) in enumerate(ranked))
+        self._coming = sorted(numbered, key=lambda entry: entry[2].period.since or _BEGINNING, reverse=True)
+        self._begun: list[tuple[tuple[object, ...], int, _Statement]] = []
+
+    def first(self, at: datetime) -> _Statement | None:
+        """The first by rank; none where nothing holds."""
+        while self._coming and (self._coming[-1][2].period.since or _BEGINNING) <= at:
+            heappush(self._begun, self._coming.pop())
+        while self._begun and (self._begun[0][2].period.until or _END) <= at:
+            heappop(self._begun)
+        return self._begun[0][2] if self._begun else None
+
+
+def _tariff(best: _Statement | None, silent: _Statement | None, unpriced: str | None) -> Tariff:
+    """What holds where these are the first of the prices and of the statements that there is none."""
     if silent and (best is None or silent.narrowness < best.narrowness):
         return silent.tariff
     if best:
-        return _of_one_rank([each.tariff.price for each in active if each.tariff.price and each.rank == best.rank])
+        return best.tariff
     return _unpriced(unpriced) if unpriced else Tariff(none=NoPrice.GAP)
 
 
@@ -365,6 +413,10 @@ def _of_one_rank(prices: Sequence[ConsumerPrice]) -> Tariff:
     rates = {price.tax_percent for price in prices}
     alike = len(rates) == 1
     return Tariff(price=prices[0] if alike else replace(prices[0], tax_percent=None, has_several_rates=True))
+
+
+def _start(stretch: Stretch) -> datetime:
+    return stretch.period.since or _BEGINNING
 
 
 def _joined(periods: Sequence[Period]) -> Period:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from syncengine.domain.codes import SalesRestrictionType, SalesRightsType
 from syncengine.domain.product import Product, SalesRights
@@ -74,12 +75,18 @@ def rights_in(product: Product, country: str) -> RightsInCountry:
     - ROWSalesRightsType speaks for countries that no statement names, and so does 2.1's territory ROW.
     - No rights at all are unknown, which is not worldwide.
     """
-    concerned = _concerned(product.sales_rights, country)
+    return _rights_in(product.sales_rights, product.rest_of_world_rights, country)
+
+
+@lru_cache(maxsize=4096)
+def _rights_in(statements: tuple[SalesRights, ...], rest_of_world: str | None, country: str) -> RightsInCountry:
+    """Most records of a catalogue state the same rights."""
+    concerned = _concerned(statements, country)
     if not concerned:
-        return _rest_of_world(product, country)
+        return _rest_of_world(statements, rest_of_world, country)
     types = ", ".join(sorted({rights.type or "without type" for rights in concerned}))
     verdict = _weakest([_verdict(rights.type) for rights in concerned])
-    if verdict in {Rights.NOT_FOR_SALE, Rights.UNKNOWN}:
+    if verdict is Rights.NOT_FOR_SALE or verdict is Rights.UNKNOWN:
         return RightsInCountry(verdict=verdict, says=f"SalesRights {types} touch {country}: {verdict.value}")
     if not covered((rights.territory for rights in concerned), country):
         return RightsInCountry(verdict=Rights.NOT_FOR_SALE, says=f"only a part of {country} has sales rights")
@@ -91,6 +98,8 @@ def access(restrictions: Collection[str]) -> tuple[Access, str]:
 
     Who is named beside a code is not among the facts, so "only by these retailers" and "by others than these" both shut it out.
     """
+    if not restrictions:
+        return Access.OPEN, ""
     found = {code: _access(code) for code in restrictions}
     for worst in (Access.INTERNAL, Access.CLOSED, Access.UNKNOWN):
         if codes := sorted(code for code, left in found.items() if left is worst):
@@ -104,12 +113,11 @@ def _concerned(statements: Sequence[SalesRights], country: str) -> tuple[SalesRi
     return named or tuple(rights for rights in statements if rights.territory.touches(country))
 
 
-def _rest_of_world(product: Product, country: str) -> RightsInCountry:
-    code = product.rest_of_world_rights
+def _rest_of_world(statements: Sequence[SalesRights], code: str | None, country: str) -> RightsInCountry:
     if code:
         verdict = _verdict(code)
         return RightsInCountry(verdict=verdict, says=f"ROWSalesRightsType {code} for {country}: {verdict.value}")
-    if product.sales_rights:
+    if statements:
         return RightsInCountry(verdict=Rights.NOT_FOR_SALE, says=f"no SalesRights name {country}")
     says = f"the rights in {country} are not stated, which is not worldwide"
     return RightsInCountry(verdict=Rights.UNKNOWN, says=says)

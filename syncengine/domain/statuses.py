@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import Enum
+from functools import lru_cache
 
 from syncengine.domain.codes import ProductAvailability, ProductComposition, PublishingStatus
 
@@ -114,13 +115,24 @@ def combine(
       without one (`has_embargo`) it is but announced.
     - `composition` (list 2) tells what "not sold separately" and "not sold as set" mean for the product at hand.
     """
+    return _combined(publishing_status, market_status, availability, composition, has_embargo)
+
+
+@lru_cache(maxsize=4096)
+def _combined(
+    publishing_status: str | None,
+    market_status: str | None,
+    availability: str | None,
+    composition: str | None,
+    has_embargo: bool,
+) -> Standing:
     words = [of_publisher(publishing_status), of_market(market_status), of_supplier(availability)]
     if Standing.STOP_NOW in words:
         return Standing.STOP_NOW
     publisher = _publisher(publishing_status, market_status, composition)
     supplier = _AVAILABILITY_OF.get((availability or "", composition or "")) or of_supplier(availability)
     for standing in _STRONGEST_FIRST:
-        if standing in {publisher, supplier}:
+        if publisher is standing or supplier is standing:
             return standing
     if composition in _NOT_RETAILED:
         return Standing.STOP

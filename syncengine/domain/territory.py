@@ -344,19 +344,18 @@ class Territory:
         A country of which only some regions are named, or one with a region excluded, is not wholly covered and counts as
         not covered: a shop knows its customer's country, not the province.
         """
-        return covered([self], country)
+        return _covers(self._codes, country)
 
     def touches(self, country: str) -> bool:
         """Whether the country or any region of it belongs to it: where a ban on a part must be read as a ban on the whole.
 
         A region or a country that nobody knows may be anywhere.
         """
-        parts = (_lies_in(region, country) for region in self.regions_included)
-        return country in _expand(self) or any(parts) or _are_unknown(self.countries_included, self.regions_included)
+        return _touches(self._codes, country)
 
     def countries(self) -> frozenset[str]:
         """Every country that is named or lies in a named supra-national region, less those excluded."""
-        return _expand(self)
+        return _expand(self._codes)
 
     @property
     def named(self) -> Territory:
@@ -366,9 +365,18 @@ class Territory:
         return replace(self, regions_included=tuple(code for code in self.regions_included if code != _REST_OF_WORLD))
 
     @property
+    def _codes(self) -> _Codes:
+        """What answers are remembered by: plain tuples are found faster than what they make up."""
+        return self.countries_included, self.regions_included, self.countries_excluded, self.regions_excluded
+
+    @property
     def is_empty(self) -> bool:
         """Whether nothing is included."""
         return not self.countries_included and not self.regions_included
+
+
+_Codes = tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...], tuple[str, ...]]
+"""The codes of a territory, in the order of its fields."""
 
 
 def covered(territories: Iterable[Territory], country: str) -> bool:
@@ -377,7 +385,7 @@ def covered(territories: Iterable[Territory], country: str) -> bool:
     One that excludes a region or a country nobody knows holds nothing.
     """
     known = [each for each in territories if not _are_unknown(each.countries_excluded, each.regions_excluded)]
-    lacking = [_lacks(territory, country) for territory in known if country in _expand(territory)]
+    lacking = [_lacks(territory, country) for territory in known if country in territory.countries()]
     regions = {region for each in known for region in each.regions_included if region not in each.regions_excluded}
     return bool(lacking) and frozenset.intersection(*lacking) <= regions
 
@@ -385,6 +393,25 @@ def covered(territories: Iterable[Territory], country: str) -> bool:
 def _lacks(territory: Territory, country: str) -> frozenset[str]:
     """The regions of the country that are excluded."""
     return frozenset(region for region in territory.regions_excluded if _lies_in(region, country))
+
+
+@lru_cache(maxsize=16384)
+def _covers(codes: _Codes, country: str) -> bool:
+    included, regions, excluded, regions_excluded = codes
+    alone = Territory(
+        countries_included=included,
+        regions_included=regions,
+        countries_excluded=excluded,
+        regions_excluded=regions_excluded,
+    )
+    return covered([alone], country)
+
+
+@lru_cache(maxsize=16384)
+def _touches(codes: _Codes, country: str) -> bool:
+    included, regions, _, _ = codes
+    parts = (_lies_in(region, country) for region in regions)
+    return country in _expand(codes) or any(parts) or _are_unknown(included, regions)
 
 
 @lru_cache(maxsize=4096)
@@ -404,10 +431,10 @@ _SUPRANATIONAL = {"WORLD": ISO_COUNTRIES, _REST_OF_WORLD: ISO_COUNTRIES, "ECZ": 
 
 
 @lru_cache(maxsize=4096)
-def _expand(territory: Territory) -> frozenset[str]:
-    included, excluded = set(territory.countries_included), set(territory.countries_excluded)
-    for region in territory.regions_included:
+def _expand(codes: _Codes) -> frozenset[str]:
+    included, excluded = set(codes[0]), set(codes[2])
+    for region in codes[1]:
         included |= _SUPRANATIONAL.get(region, frozenset())
-    for region in territory.regions_excluded:
+    for region in codes[3]:
         excluded |= _SUPRANATIONAL.get(region, {region})
     return frozenset(included - excluded)

@@ -186,6 +186,9 @@ class Prolog(Reader):
             return self.enter(self._in_html, "an HTML page")
         self.root = read_root(tag, line=self.window.line(tag.start))
         self.window.position = tag.start if self.root.is_bare else tag.end
+        return self.enter(self._behind_root)
+
+    def _behind_root(self) -> bool:
         return False
 
     def _start_doctype(self) -> bool:

@@ -26,6 +26,5 @@ def vocabulary_seed(store_seed: int, version: str) -> int:
     return xxh3_64_intdigest(version.encode(), store_seed & _SEED_MASK)
 
 
-def fingerprint(view: bytes | bytearray | memoryview, seed: int) -> bytes:
-    """The 16 bytes of XXH3-128."""
-    return xxh3_128_digest(view, seed)
+fingerprint: Final = xxh3_128_digest
+"""The 16 bytes of XXH3-128 of bytes or a view of them, under a seed."""

@@ -62,11 +62,12 @@ class Framer:
         if self._message is None:
             raise self._prolog.end()
         self._message.end()
-        batch.frames.extend(self._message.recogniser.deferred())
+        for frame in self._message.recogniser.deferred():
+            batch.add(frame)
         return batch
 
     def _read(self, piece: bytes) -> FramedBatch:
-        batch = FramedBatch(frames=[], unchanged=[])
+        batch = FramedBatch()
         if self._window.take(piece):
             if self._message is None:
                 self._message = self._begin()

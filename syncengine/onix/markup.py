@@ -34,6 +34,8 @@ _OPENER: Final = re.compile(rb"<!--|<!\[CDATA\[|<!DOCTYPE(?=[ \t\r\n\[>])|<!|<\?
 _OPENER_REACH: Final = 10
 _LONG_OPENERS: Final = (b"<!--", b"<![CDATA[", b"<!DOCTYPE")
 _NOTHING: Final = re.compile(rb"(?!)")
+_GRAFT: Final = 1 << 14
+"""How many bytes of a chunk are put behind the rest of the last one at first."""
 _VISIBLE: Final = re.compile(rb"[^ \t\r\n]")
 
 
@@ -103,7 +105,7 @@ class Walk:
         self.inside: bytes | None = None
         self.passed_count = 0
 
-    def next(self, buffer: bytearray) -> re.Match[bytes] | None:
+    def next(self, buffer: bytes | bytearray) -> re.Match[bytes] | None:
         """The next tag outside of what is passed over, or none if it has not come yet."""
         while self._leave(buffer):
             found = self._tags.search(buffer, self.at)
@@ -116,7 +118,7 @@ class Walk:
             self.inside = found[0]
         return None
 
-    def tail(self, buffer: bytearray) -> int | None:
+    def tail(self, buffer: bytes | bytearray) -> int | None:
         """The end of the tag that was met last, or none if it has not come yet; a broken tag ends before the next `<`."""
         angle = _ANGLE.search(buffer, self.at)
         if angle is None:
@@ -124,7 +126,7 @@ class Walk:
             return None
         return angle.end() if angle[0] == b">" else angle.start()
 
-    def _leave(self, buffer: bytearray) -> bool:
+    def _leave(self, buffer: bytes | bytearray) -> bool:
         """Whether the walk is in plain content, after passing over what it was inside of."""
         if self.inside is None:
             return True
@@ -142,24 +144,68 @@ class Walk:
 class Window:
     """The part of a message that is at hand, and the position up to which it has been read.
 
-    Bytes before the position are dropped, so that what is kept is bounded by the largest record and a chunk.
+    Bytes before the position are dropped, so that what is kept is bounded by the largest record and a chunk. A chunk is not
+    copied: only so much of it is put behind what is left of the last one that the window can go over to the chunk itself.
     """
 
-    __slots__ = ("_counted", "_dropped", "_line", "_needed", "buffer", "ended", "position")
+    __slots__ = (
+        "_chunk",
+        "_chunk_at",
+        "_counted",
+        "_dropped",
+        "_line",
+        "_needed",
+        "_taken",
+        "buffer",
+        "ended",
+        "position",
+    )
 
     def __init__(self) -> None:
-        self.buffer = bytearray()
+        self.buffer: bytes | bytearray = b""
         self.position = 0
         self.ended = False
+        self._chunk = b""
+        """The last chunk, as long as not all of it is in the buffer."""
+        self._chunk_at = 0
+        """Where it begins in the buffer."""
+        self._taken = 0
+        """How much of it is in the buffer."""
         self._needed = 0
         self._dropped = 0
         self._line = 1
         self._counted = 0
 
     def take(self, chunk: bytes) -> bool:
-        """Add bytes; whether there is enough now to go on."""
-        self.buffer += chunk
-        return self.ended or len(self.buffer) >= self._needed
+        """Add bytes; whether there is enough now to go on. Those of the last chunk must have been taken up: see `advance`."""
+        self._chunk, self._chunk_at, self._taken = chunk, len(self.buffer), 0
+        return self.advance() or self.ended
+
+    def advance(self) -> bool:
+        """Bring more of the last chunk into reach; whether there is enough now to go on."""
+        while self._chunk:
+            if self.position >= self._chunk_at:
+                self._go_over()
+            else:
+                self._graft()
+            if len(self.buffer) >= self._needed:
+                return True
+        return False
+
+    def _go_over(self) -> None:
+        """All before the chunk has been read: it becomes the buffer."""
+        self.buffer, self._chunk = self._chunk, b""
+        self._shift(self._chunk_at)
+
+    def _graft(self) -> None:
+        """Put a piece of the chunk behind what is left of the last; each is larger, so that long records cost no more."""
+        if not isinstance(self.buffer, bytearray):
+            self.buffer = bytearray(self.buffer)
+        more = len(self._chunk) if self.ended else max(_GRAFT, len(self.buffer), self._needed - len(self.buffer))
+        self.buffer += memoryview(self._chunk)[self._taken : self._taken + more]
+        self._taken += more
+        if self._taken >= len(self._chunk):
+            self._chunk = b""
 
     def wait_for(self, end: int) -> bool:
         """Go on no sooner than there are bytes up to this position, or no more are to come; says no, like a step that waits."""
@@ -169,6 +215,11 @@ class Window:
     def skip_blanks(self) -> None:
         visible = _VISIBLE.search(self.buffer, self.position)
         self.position = visible.start() if visible else len(self.buffer)
+
+    def skip_counted(self, end: int, line_count: int) -> None:
+        """Go behind bytes whose lines are known; those before them have been counted."""
+        self.position = self._counted = end
+        self._line += line_count
 
     def offset(self, at: int) -> int:
         """How many bytes of the message come before a position."""
@@ -182,17 +233,20 @@ class Window:
         self._counted = at
         return self._line
 
-    def drop(self) -> int:
-        """Forget what lies before the position; returns how far every position has moved."""
+    def drop(self) -> None:
+        """Forget what lies before the position; every position moves by as much as `offset` does."""
         count = self.position
         if count:
             self.line(max(count, self._counted))
-            del self.buffer[:count]
-            self.position = 0
-            self._dropped += count
-            self._counted -= count
-            self._needed -= count
-        return count
+            self.buffer = self.buffer[count:]
+            self._shift(count)
+
+    def _shift(self, count: int) -> None:
+        self.position -= count
+        self._chunk_at -= count
+        self._dropped += count
+        self._counted -= count
+        self._needed -= count
 
 
 class Reader:
@@ -212,9 +266,14 @@ class Reader:
 
     def read(self) -> None:
         """Take as many steps as the input allows, and forget what has been read."""
-        while self._step():
-            pass
-        self.walk.at -= self.window.drop()
+        window, more = self.window, True
+        while more:
+            while self._step():
+                pass
+            before = window.offset(0)
+            window.drop()
+            more = window.advance()
+            self.walk.at -= window.offset(0) - before
 
     def enter(self, step: Callable[[], bool], inside: str = "") -> bool:
         """Go on with another step."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncengine.domain.ids import RecordId, SourceName, StreamName
+from syncengine.domain.ids import RecordReference, SourceName, StreamName
 from syncengine.domain.passes import RecordOutcome
 from syncengine.domain.title import Remembered
 from syncengine.ports import Clock, PassState, RecordStatus, RecordWrite, Rules, Transaction
@@ -30,8 +30,6 @@ class Applier:
         for verdict in verdicts:
             if verdict.outcome is RecordOutcome.QUARANTINED and (reference := verdict.frame.reference):
                 work.quarantined.add(reference)
-                if verdict.record_id is not None:
-                    work.quarantined_records[verdict.record_id] = reference
 
     async def stage(
         self, tx: Transaction, verdicts: Sequence[Verdict], writes: Sequence[RecordWrite], work: Work
@@ -52,12 +50,12 @@ class Applier:
                 await tx.passes.unstage(crawl, [reference for reference in told if reference])
 
     async def clear_quarantine(
-        self, tx: Transaction, verdicts: Sequence[Verdict], unchanged: Sequence[RecordId], work: Work
+        self, tx: Transaction, verdicts: Sequence[Verdict], unchanged: Sequence[range], work: Work
     ) -> None:
         """A frame that could be read and says all of its record clears an older quarantine of its reference."""
         if not work.quarantined:
             return
-        cleared = {work.quarantined_records[number] for number in unchanged if number in work.quarantined_records}
+        cleared = {reference for reference in work.quarantined if _stands_in(reference, unchanged, work)}
         for verdict in verdicts:
             reference = verdict.frame.reference
             if verdict.outcome is RecordOutcome.QUARANTINED and reference:
@@ -67,23 +65,32 @@ class Applier:
         await tx.records.clear_quarantine(self._name, cleared)
 
     async def apply(self, tx: Transaction, state: PassState, writes: Sequence[RecordWrite]) -> None:
-        """Write records, and what is to be remembered of the titles they belong or belonged to."""
-        if not writes:
+        """Write records, and what is to be remembered of the titles they belong to."""
+        await self._remember(tx, writes)
+        await tx.records.write(state, writes, self._clock.now())
+
+    async def apply_staged(self, tx: Transaction, state: PassState, limit: int) -> int:
+        """The same for the next writes that the pass has staged; returns how many there were."""
+        if self._rules.remembers:
+            await self._remember(tx, await tx.passes.staged(state, limit))
+        return await tx.passes.apply_staged(state, limit, self._clock.now())
+
+    async def _remember(self, tx: Transaction, writes: Sequence[RecordWrite]) -> None:
+        if not writes or not self._rules.remembers:
             return
-        known = await tx.records.known(self._name, [write.reference for write in writes])
-        keys = {key for write in writes for key in (write.key, write.previous_key) if key}
-        memories = dict(await tx.titles.remembered(keys))
-        before = dict(memories)
+        known = await tx.records.products(self._name, [write.reference for write in writes])
+        before = await tx.titles.remembered({write.key for write in writes if write.key})
+        memories = dict(before)
         for write in writes:
-            old = known.get(write.reference)
-            was = old.product if old and old.status is RecordStatus.LIVE else None
+            was = known.get(write.reference)
             new = write.product if write.status is RecordStatus.LIVE else None
             if write.key is not None and (was or new):
                 memories[write.key] = self._rules.remember(memories.get(write.key, Remembered()), was, new)
         await tx.titles.remember(
             {key: memory for key, memory in memories.items() if memory != before.get(key, Remembered())}
         )
-        await tx.records.write(state, writes, self._clock.now())
-        # The updates that waited for these records went into them, or were older.
-        live = [write.reference for write in writes if write.status is RecordStatus.LIVE]
-        await tx.records.release_held(self._name, live)
+
+
+def _stands_in(reference: RecordReference, unchanged: Sequence[range], work: Work) -> bool:
+    at = work.index.find(reference.encode("utf-8", "replace"))
+    return any(at in run for run in unchanged)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 
+from anyio.lowlevel import checkpoint
+
 from syncengine.delivery.journal import Concluded
 from syncengine.delivery.retry import Action, Decision
 from syncengine.domain.delivery import Entry, EntryState, Gate, GateState, Operation, OperationKind, Verdict
@@ -15,14 +17,16 @@ from syncengine.domain.offer import HeldOrders, Offer, OfferState, RuleApplied
 from syncengine.domain.order import LIVE_STATES, Order, OrderEvent, OrderState, Reason
 from syncengine.domain.territory import Market
 from syncengine.domain.title import Title
-from syncengine.ports import Clock, Distributor, DueMark, NewEntry, Store, Transaction, Urgency
+from syncengine.ports import Clock, Distributor, DueMark, DueTitle, NewEntry, Store, Transaction, Urgency
 from syncengine.trade.conclusion import DISPUTES, OrderConclusion, conclude_gate, conclude_order, park_order, refused
 from syncengine.trade.due import decide_title
 from syncengine.trade.planner import Circumstances, Plan, decide, gate_id, probe_due
 
-TITLES_A_CHUNK = 50
+TITLES_A_CHUNK = 200
 ORDERS_A_CHUNK = 250
 """What one commit of trade deals with at most, so that a release with a million orders stays bounded."""
+_BREATH = 8
+"""Titles decided between two chances for other work: some milliseconds."""
 
 MOST_UNSENT = 2000
 """Sales of one source that wait in the outbox; orders that would add to them are decided when there is room. So a stop or another
@@ -77,17 +81,23 @@ class Dispatch:
 
     async def decide_due(self) -> int:
         """Decide one chunk of due titles with their live orders; returns how many titles were in it."""
-        now = self._clock.now()
         async with self._store.transaction(Urgency.TRADE) as tx:
+            # Not before its turn at the store: what others have written until then must not lie in the future.
+            now = self._clock.now()
             await self._release_held(tx)
             marks = await tx.titles.due(now, TITLES_A_CHUNK + len(self._held))
             # A mark that was renewed is another one: what is new about its title is decided at once.
             marks = [mark for mark in marks if not _is_same(mark, self._held.get(mark.key))][:TITLES_A_CHUNK]
+            unawaited = {
+                due.mark: due for due in await tx.titles.unawaited(marks) if due.mark.key.source in self._distributors
+            }
             budget = ORDERS_A_CHUNK
             for mark in marks:
-                budget -= await self._decide(tx, mark, now, budget)
+                if mark not in unawaited:
+                    budget -= await self._decide(tx, mark, now, budget)
                 if budget <= 0:
                     break
+            await self._decide_unawaited(tx, list(unawaited.values()), now)
         return len(marks)
 
     async def offers(
@@ -103,13 +113,25 @@ class Dispatch:
 
     # --- due titles ---------------------------------------------------------------------------------------------------------
 
+    async def _decide_unawaited(self, tx: Transaction, titles: Sequence[DueTitle], at: datetime) -> None:
+        """Titles that no order waits for: after a first load that is all of them."""
+        decisions = []
+        for number, due in enumerate(titles):
+            if number % _BREATH == 0:
+                await checkpoint()
+            rules = self._distributors[due.mark.key.source].rules
+            decisions.append(decide_title(due.title, rules, due.offers, at))
+        await tx.changes.append([change for decision in decisions for change in decision.changes])
+        await tx.titles.decide([decision.kept for decision in decisions])
+        await tx.titles.clear([due.mark for due in titles])
+
     async def _decide(self, tx: Transaction, mark: DueMark, at: datetime, budget: int) -> int:
         """One title and up to `budget` of its orders; returns how many orders were dealt with."""
         distributor = self._distributors.get(mark.key.source)
         if distributor is None:
             # Whoever brings the source back has every title of it decided anew.
             await tx.controls.set_setting(f"rules:{mark.key.source}", "")
-            await tx.titles.advance(mark, None)
+            await tx.titles.clear([mark])
             return 0
         orders = await tx.orders.of_title(mark.key, LIVE_STATES, after=mark.position, limit=budget)
         due = await self._open(tx, mark, distributor, at, [order for _, order in orders])
@@ -122,7 +144,11 @@ class Dispatch:
         await self._keep(tx, due, at)
         if is_full and dealt_with < budget:
             self._held[mark.key] = mark
-        await tx.titles.advance(mark, position if is_full or len(orders) == budget else None)
+        if is_full or len(orders) == budget:
+            await tx.titles.advance(mark, position)
+        else:
+            self._held.pop(mark.key, None)
+            await tx.titles.clear([mark])
         return dealt_with
 
     async def _receive(self, tx: Transaction, due: _Title, position: int, limit: int) -> int:
@@ -155,7 +181,7 @@ class Dispatch:
         decision = decide_title(title, distributor.rules, await tx.titles.known_offers(key), at)
         if mark.position == 0 and key.format and every:
             await tx.changes.append(decision.changes)
-            await tx.titles.decide(key, decision.known, decision.next_at)
+            await tx.titles.decide([decision.kept])
         gates: dict[str, Gate] = {}
         started = [order.order_id for order in orders if order.state in {OrderState.DECLARING, OrderState.PLACING}]
         for one in {key, *(title.key for title in every)}:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
 
 import structlog
+from anyio import create_task_group
 
 from syncengine.catalogue.guards import GUARDS, Tallies, judge, tally
 from syncengine.domain.frame import Context, Frame, FrameIndex
@@ -23,6 +24,7 @@ from syncengine.ports import (
     AsideKind,
     Clock,
     Distributor,
+    KnownRecord,
     Part,
     PassEnd,
     PassPlan,
@@ -38,8 +40,9 @@ from syncengine.service.batch import OUTCOMES, gone, judge_batch, with_derived_r
 from syncengine.service.parsers import Parsers
 from syncengine.service.placing import mark_of, passes_over
 from syncengine.service.progress import Progress, Unwatched
+from syncengine.service.reading import stretches
 from syncengine.service.verdict import Setting, Verdict
-from syncengine.service.work import Batch, PassOptions, Work, portions
+from syncengine.service.work import Batch, Judged, PassOptions, Work, portions
 from syncengine.settings import GuardSettings
 
 APPLY_RECORDS = 500
@@ -222,7 +225,7 @@ class Intake:
             fresh = await self._begin_work(tx, state, replace(work.options, acknowledge=None))
         work.report.restart()
         work.state, work.tallies, work.kept = fresh.state, fresh.tallies, (deepcopy(work.report), {})
-        work.staged = fresh.staged
+        work.staged, work.index, work.seen, work.unnoted = fresh.staged, fresh.index, fresh.seen, []
         work.unreadable = work.defective = work.resumed = False
 
     async def _begin_work(
@@ -233,6 +236,7 @@ class Intake:
         if not state.tallies:
             tallies.known = await tx.records.live_count(self.name)
         predicts = tallies.known > 0 and (state.mode is PassMode.FULL or options.stage_deltas)
+        index = await tx.records.index(self.name) if predicts else FrameIndex()
         quarantined = await tx.records.quarantined_references(self.name)
         return Work(
             state=state,
@@ -240,9 +244,9 @@ class Intake:
             tallies=tallies,
             options=options,
             started=self._clock.monotonic(),
-            index=await tx.records.index(self.name) if predicts else FrameIndex(),
+            index=index,
+            seen=_marks(index, await tx.passes.seen(state) if resumed and len(index) else ()),
             quarantined=set(quarantined),
-            quarantined_records={number: name for name, number in quarantined.items() if number is not None},
             staged=dict(await tx.passes.staged_ids(state)) if state.staged else {},
             acknowledging=options.acknowledge(self.name, state.stream) if options.acknowledge else None,
             last_message=dict(stands.last_message),
@@ -273,17 +277,23 @@ class Intake:
 
     async def _read_part(self, part: Part, work: Work) -> None:
         framer = Framer(seed=self._seed, index=work.index)
-        batch = Batch(part=part, framer=framer, gathered=FramedBatch(frames=[], unchanged=[]))
+        batch = Batch(part=part, framer=framer, may_unstage=bool(work.staged))
         stood = dict(work.last_message)
-        is_torn = await self._read_chunks(batch, work)
+        work.notes_marks = part.cursor is not None and self._is_of_snapshot(work.state)
+        try:
+            is_torn = await self._read_chunks(batch, work)
+        except (SourceFailed, NotOnix):
+            await self._commit_judged(batch, work)
+            raise
         if batch.is_skipped:
-            await self._commit((), (), work, cursor=part.cursor)
+            await self._commit(Judged(cursor=part.cursor), work)
             return
         is_torn = is_torn or not framer.complete
         for noted in (*framer.warnings, *framer.defects):
             work.report.warn(Noted(noted.kind, f"{part.name}: {noted.says}"))
         if is_torn and part.cursor is not None:
             await self._flush(batch, work, cursor=None)
+            await self._commit_judged(batch, work)
             raise FeedTorn(
                 f"{part.name}: the page is not whole; its complete records were taken",
                 hint="the next pass asks for this page again",
@@ -295,27 +305,30 @@ class Intake:
                 # Sent again, it is no repeat.
                 work.last_message = stood
         await self._flush(batch, work, cursor=part.cursor)
+        await self._commit_judged(batch, work)
 
     async def _read_chunks(self, batch: Batch, work: Work) -> bool:
         """Frame the message and flush full batches; whether it broke off. A message that is not to be applied is read no further."""
         part, framer = batch.part, batch.framer
         is_torn = False
         try:
-            async for chunk in part.chunks:
-                work.report.bytes += len(chunk)
-                batch.take(framer.feed(chunk))
-                self._progress.reading(self.name, part.name, bytes_read=work.report.bytes, records=work.report.records)
-                if self._is_passed_over(batch, work):
-                    return False
-                if batch.is_full:
-                    await self._flush(batch, work, cursor=None)
+            async with aclosing(stretches(part.chunks, framer)) as coming:
+                async for stretch in coming:
+                    work.report.bytes += stretch.bytes
+                    batch.gathered.extend(stretch.batch)
+                    records = work.report.records + len(batch.gathered.frames) + batch.gathered.unchanged_count
+                    self._progress.reading(self.name, part.name, bytes_read=work.report.bytes, records=records)
+                    if self._is_passed_over(batch, work):
+                        return False
+                    if batch.is_full:
+                        await self._flush(batch, work, cursor=None)
         except FeedTorn as error:
             is_torn = True
             work.report.warn(Noted(WarningKind.TRUNCATED, f"{part.name}: {error}"))
         except NotOnix as error:
             raise NotOnix(f"{part.name}: {error}", hint=error.hint) from error
         try:
-            batch.take(framer.close())
+            batch.gathered.extend(framer.close())
         except NotOnix as error:
             if not is_torn:
                 raise NotOnix(f"{part.name}: {error}", hint=error.hint) from error
@@ -335,36 +348,39 @@ class Intake:
     # --- comparing ----------------------------------------------------------------------------------------------------------
 
     async def _flush(self, batch: Batch, work: Work, *, cursor: bytes | None) -> None:
-        """Compare what was gathered and commit it, with the cursor where it is the last of its part."""
-        gathered, batch.gathered, batch.size = batch.gathered, FramedBatch(frames=[], unchanged=[]), 0
+        """Compare what was gathered, to be committed beside the next of the part; `cursor` comes with the last of it."""
+        gathered, batch.gathered = batch.gathered, FramedBatch()
         context = batch.framer.context
         if context is None:
             return
         setting = self._setting(batch.part.name, context, batch.mark or MessageMark(), work.state.stream)
         frames = await with_derived_references(gathered.frames, setting, self._parsers)
+        if any(frame.repeated for frame in frames):
+            # Whether one counts as a duplicate hangs on what those before it came to.
+            await self._commit_judged(batch, work)
         _note_repeated(frames, batch, work)
-        await self._unstage_unchanged(gathered, work)
-        work.report.count(RecordOutcome.UNCHANGED, len(gathered.unchanged))
-        unchanged = [found.record_id for found in gathered.unchanged]
+        if batch.may_unstage:
+            await self._unstage_unchanged(gathered, work)
         first, *others = portions(frames)
-        await self._settle(first, unchanged, setting, batch, work, cursor=None if others else cursor)
+        judged = await self._settle(first, setting, batch, work)
+        judged.unchanged = gathered.unchanged
         for portion in others:
-            await self._settle(portion, (), setting, batch, work, cursor=cursor if portion is others[-1] else None)
+            judged = await self._settle(portion, setting, batch, work)
+        judged.cursor = cursor
 
-    async def _settle(
-        self,
-        frames: Sequence[Frame],
-        unchanged: Sequence[RecordId],
-        setting: Setting,
-        batch: Batch,
-        work: Work,
-        *,
-        cursor: bytes | None,
-    ) -> None:
-        verdicts = await self._judge_frames(frames, setting, work)
-        for verdict in verdicts:
-            self._account(verdict, batch.part.name, batch.emitted_before, work)
-        await self._commit(verdicts, unchanged, work, cursor=cursor)
+    async def _settle(self, frames: Sequence[Frame], setting: Setting, batch: Batch, work: Work) -> Judged:
+        """Judge frames while those before them are committed, which what is known of these must not depend on."""
+        if batch.judged and not batch.judged.references.isdisjoint(frame.reference for frame in frames):
+            await self._commit_judged(batch, work)
+        known, setting = await self._look_up(frames, setting, work)
+        try:
+            async with create_task_group() as tasks:
+                tasks.start_soon(self._commit_judged, batch, work)
+                verdicts = await judge_batch(frames, known, setting, self._parsers)
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from None
+        batch.judged = Judged(verdicts=await self._with_rekeyed(verdicts))
+        return batch.judged
 
     def _setting(self, part: str, context: Context, mark: MessageMark, stream: StreamName) -> Setting:
         now = self._clock.now()
@@ -382,14 +398,20 @@ class Intake:
         )
 
     async def _judge_frames(self, frames: Sequence[Frame], setting: Setting, work: Work) -> list[Verdict]:
-        """Look up what is known, what the pass has staged and what waits for a base, then judge."""
+        """One verdict for each."""
+        known, setting = await self._look_up(frames, setting, work)
+        return await self._with_rekeyed(await judge_batch(frames, known, setting, self._parsers))
+
+    async def _look_up(
+        self, frames: Sequence[Frame], setting: Setting, work: Work
+    ) -> tuple[Mapping[RecordReference, KnownRecord], Setting]:
+        """What is known of the records; with the setting, what the pass has staged of them and what waits for a base."""
         references = [frame.reference for frame in frames if frame.reference]
         async with self._store.transaction(Urgency.INTAKE) as tx:
             known = await tx.records.known(self.name, references)
             held = await tx.records.held(self.name, references)
             staged = await tx.passes.staged_of(work.state, references) if work.state.staged else {}
-        verdicts = await judge_batch(frames, known, replace(setting, held=held, staged=staged), self._parsers)
-        return await self._with_rekeyed(verdicts)
+        return known, replace(setting, held=held, staged=staged)
 
     async def _with_rekeyed(self, verdicts: list[Verdict]) -> list[Verdict]:
         """Tell where a record that is new to a title finds it under another reference (reference/onix.md 2.3)."""
@@ -403,7 +425,9 @@ class Intake:
 
     async def _unstage_unchanged(self, gathered: FramedBatch, work: Work) -> None:
         """A record that stands again as it is stored takes back what an earlier message of the pass has staged of it."""
-        stale = [work.staged.pop(found.record_id) for found in gathered.unchanged if found.record_id in work.staged]
+        ids = work.index.ids
+        again = (ids[at] for run in gathered.unchanged for at in run)
+        stale = [work.staged.pop(RecordId(number)) for number in again if number in work.staged]
         if stale and not work.options.dry_run:
             async with self._store.transaction(Urgency.INTAKE) as tx:
                 await tx.passes.unstage(work.state, stale)
@@ -429,15 +453,23 @@ class Intake:
 
     # --- committing ---------------------------------------------------------------------------------------------------------
 
-    async def _commit(
-        self, verdicts: Sequence[Verdict], unchanged: Sequence[RecordId], work: Work, *, cursor: bytes | None
-    ) -> None:
+    async def _commit_judged(self, batch: Batch, work: Work) -> None:
+        """Account for what was judged last of a part, and commit it."""
+        judged, batch.judged = batch.judged, None
+        if judged is None:
+            return
+        work.report.count(RecordOutcome.UNCHANGED, sum(map(len, judged.unchanged)))
+        for verdict in judged.verdicts:
+            self._account(verdict, batch.part.name, batch.emitted_before, work)
+        await self._commit(judged, work)
+
+    async def _commit(self, judged: Judged, work: Work) -> None:
         """One transaction: records or staged records, quarantine, seen marks, account and cursor."""
+        verdicts, unchanged, cursor = judged.verdicts, judged.unchanged, judged.cursor
         if not work.state.staged:
             self._judge(work)
-        seen = [*unchanged, *(verdict.record_id for verdict in verdicts if verdict.record_id is not None)]
+        work.see(unchanged, (verdict.frame.reference for verdict in verdicts))
         if work.options.dry_run:
-            work.seen.update(seen)
             return
         writes = [verdict.write for verdict in verdicts if verdict.write]
         async with self._store.transaction(Urgency.INTAKE) as tx:
@@ -450,8 +482,8 @@ class Intake:
             if work.state.mode is PassMode.SINGLE:
                 await self._applier.supersede(tx, verdicts)
             await self._applier.clear_quarantine(tx, verdicts, unchanged, work)
-            if work.state.mode is PassMode.FULL and self._source.is_snapshot(work.state.stream):
-                await tx.passes.see(work.state, seen)
+            if cursor is not None and work.unnoted:
+                await tx.passes.see(work.state, work.take_unnoted())
             # What is only staged may still be given up; its message is then to be read again.
             message = work.last_message if cursor is not None and not work.state.staged else None
             await tx.passes.progress(work.state, work.report, work.marks, cursor=cursor, message=message)
@@ -472,7 +504,7 @@ class Intake:
         cursor = None if work.torn else end.cursor
         async with self._store.transaction(Urgency.INTAKE) as tx:
             await tx.passes.progress(
-                state, work.report, work.marks, cursor=cursor, message=work.last_message, applying=True
+                state, work.report, work.marks, cursor=cursor, message=work.last_message, gone=gone_ids
             )
         await self._apply_to_the_end(work, gone_ids, cursor)
 
@@ -486,32 +518,30 @@ class Intake:
             await tx.records.forget_tests(self.name, work.report.started_at)
             await tx.passes.finish(work.state, work.report, cursor=cursor, at=self._clock.now())
             if is_first:
-                await tx.titles.mark_source_due(self.name)
+                await tx.titles.mark_orders_due(self.name)
 
     async def _gone(self, work: Work) -> Sequence[RecordId]:
         """The records that a complete pass of a snapshot lacks."""
         if not self._may_vanish(work):
             return ()
         async with self._store.transaction(Urgency.INTAKE) as tx:
-            seen = work.seen if work.options.dry_run else await tx.passes.seen(work.state)
-            return await tx.records.not_seen(work.state, seen)
+            return await tx.records.gone(work.state, work.unseen())
 
     def _may_vanish(self, work: Work) -> bool:
         """Absence means something only in a complete pass of a snapshot in which every reference could be read."""
-        state = work.state
-        is_snapshot = state.mode is PassMode.FULL and self._source.is_snapshot(state.stream)
-        return is_snapshot and not (work.defective or work.unreadable)
+        return self._is_of_snapshot(work.state) and not (work.defective or work.unreadable)
+
+    def _is_of_snapshot(self, state: PassState) -> bool:
+        return state.mode is PassMode.FULL and self._source.is_snapshot(state.stream)
 
     async def _apply_staged(self, work: Work) -> None:
         applied = 0
         while work.state.staged:
             async with self._store.transaction(Urgency.INTAKE) as tx:
-                writes = await tx.passes.staged(work.state, APPLY_RECORDS)
-                if not writes:
-                    break
-                await self._applier.apply(tx, work.state, writes)
-                await tx.passes.unstage(work.state, [write.reference for write in writes])
-            applied += len(writes)
+                count = await self._applier.apply_staged(tx, work.state, APPLY_RECORDS)
+            if not count:
+                break
+            applied += count
             self._progress.applying(self.name, applied=applied, total=work.report.records)
 
     async def _vanish(self, work: Work, ids: Sequence[RecordId]) -> None:
@@ -533,7 +563,7 @@ class Intake:
                 return
             work = await self._begin_work(tx, state, PassOptions())
         log.info("applying what an interrupted pass had staged", source=self.name, stream=stream)
-        await self._apply_to_the_end(work, await self._gone(work), None)
+        await self._apply_to_the_end(work, state.gone, None)
 
     def _judge(self, work: Work, *, complete_full: bool = False) -> None:
         work.tallies.records = work.report.records
@@ -575,6 +605,10 @@ def _acknowledge(work: Work) -> None:
         work.acknowledging.conclude(work.report)
 
 
+def _marks(index: FrameIndex, seen: Collection[RecordId]) -> bytearray:
+    return bytearray(number in seen for number in index.ids) if seen else bytearray(len(index))
+
+
 def _leave_aside(row: SetAside, says: str, work: Work) -> None:
     work.report.count(OUTCOMES[row.kind])
     work.report.warn(Noted(WarningKind.SET_ASIDE, f"r{row.id} stays aside: {says}"))
@@ -588,8 +622,8 @@ def _note_repeated(frames: Sequence[Frame], batch: Batch, work: Work) -> None:
     times = Counter(frame.reference for frame in frames if frame.reference)
     last = {frame.reference: frame for frame in frames if frame.reference}
     for reference, frame in last.items():
-        known = work.index.get(reference.encode()) if frame.repeated else None
-        was_emitted = frame.repeated and times[reference] == 1 and not (known and known.repeated)
+        at = work.index.find(reference.encode()) if frame.repeated else -1
+        was_emitted = frame.repeated and times[reference] == 1 and not (at >= 0 and work.index.is_repeated(at))
         if was_emitted:
             batch.emitted_before.add(reference)
         if was_emitted or times[reference] > 1 or (frame.repeated and dropped_by_framer):

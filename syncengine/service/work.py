@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncengine.catalogue.guards import Tallies
@@ -12,13 +12,11 @@ from syncengine.domain.message import MessageMark
 from syncengine.domain.passes import PassMode, PassReport
 from syncengine.onix.framing import FramedBatch, Framer
 from syncengine.ports import Acknowledging, Part, PassState
+from syncengine.service.verdict import Verdict
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 8 << 20
 """Frames are looked up, parsed and committed in batches of at most so many records or bytes."""
-
-BATCH_UNCHANGED = 50_000
-"""Records that need no look are accounted for in batches of so many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +48,10 @@ class Work:
     options: PassOptions
     started: float
     index: FrameIndex
+    seen: bytearray
+    """By position in the index, whether the pass has met the record."""
     quarantined: set[RecordReference]
     """References that have a quarantined frame."""
-    quarantined_records: dict[RecordId, RecordReference]
-    """Those of them that have a record."""
     staged: dict[RecordId, RecordReference]
     """The stored records that the pass has staged a write of."""
     last_message: dict[str, MessageMark]
@@ -64,8 +62,10 @@ class Work:
     kept: tuple[PassReport, Mapping[str, int]]
     """The account as it was last committed with the records it tells of."""
     acknowledging: Acknowledging | None = None
-    seen: set[RecordId] = field(default_factory=set)
-    """Of a dry run, which leaves no marks in the store."""
+    notes_marks: bool = False
+    """Marks of what was met are noted in the store with each cursor, since an interrupted pass may be gone on with there."""
+    unnoted: list[range] = field(default_factory=list)
+    """Positions in the index of records that were met since."""
     unreadable: bool = False
     """A frame's reference could not be read: nothing may vanish."""
     defective: bool = False
@@ -78,6 +78,44 @@ class Work:
         """The tallies with the marks that decide whether anything may vanish; read back by an interrupted pass."""
         return {**self.tallies.as_mapping(), "unreadable": int(self.unreadable), "defective": int(self.defective)}
 
+    def see(self, unchanged: Sequence[range], references: Iterable[RecordReference | None]) -> None:
+        """Mark live records as met: unchanged ones by their positions in the index, others by their references."""
+        if not self.seen:
+            return
+        places = [self.index.find(reference.encode("utf-8", "replace")) for reference in references if reference]
+        for run in (*unchanged, *(range(at, at + 1) for at in places if at >= 0)):
+            self.seen[run.start : run.stop] = b"\1" * len(run)
+            if self.notes_marks:
+                self.unnoted.append(run)
+
+    def take_unnoted(self) -> list[RecordId]:
+        """The records to be noted as met in the store, once."""
+        runs, self.unnoted = self.unnoted, []
+        return [RecordId(self.index.ids[at]) for run in runs for at in run]
+
+    def unseen(self) -> list[RecordId]:
+        """The live records that the pass has not met."""
+        unmet: list[RecordId] = []
+        at = self.seen.find(0)
+        while at >= 0:
+            unmet.append(RecordId(self.index.ids[at]))
+            at = self.seen.find(0, at + 1)
+        return unmet
+
+
+@dataclass(slots=True, kw_only=True)
+class Judged:
+    """What is to be committed together: verdicts, unchanged records by their positions in the index, the cursor behind them."""
+
+    verdicts: Sequence[Verdict] = ()
+    unchanged: Sequence[range] = ()
+    cursor: bytes | None = None
+
+    @property
+    def references(self) -> frozenset[RecordReference | None]:
+        """Those of the verdicts."""
+        return frozenset(verdict.frame.reference for verdict in self.verdicts)
+
 
 @dataclass(slots=True, kw_only=True)
 class Batch:
@@ -85,8 +123,11 @@ class Batch:
 
     part: Part
     framer: Framer
-    gathered: FramedBatch
-    size: int = 0
+    gathered: FramedBatch = field(default_factory=FramedBatch)
+    may_unstage: bool
+    """Whether earlier messages of the pass have staged records, which unchanged ones of this take back."""
+    judged: Judged | None = None
+    """What is to be committed beside the next."""
     mark: MessageMark | None = None
     """None until the message's header has been read."""
     is_skipped: bool = False
@@ -95,19 +136,14 @@ class Batch:
     emitted_before: set[RecordReference] = field(default_factory=set)
     """References that were compared in an earlier batch of the part and stand in it again."""
 
-    def take(self, more: FramedBatch) -> None:
-        self.gathered.frames.extend(more.frames)
-        self.gathered.unchanged.extend(more.unchanged)
-        self.size += sum(len(frame.body) for frame in more.frames)
-
     @property
     def is_full(self) -> bool:
-        gathered = self.gathered
-        return (
-            len(gathered.frames) >= BATCH_RECORDS
-            or self.size >= BATCH_BYTES
-            or len(gathered.unchanged) >= BATCH_UNCHANGED
-        )
+        return is_full(self.gathered)
+
+
+def is_full(batch: FramedBatch) -> bool:
+    """Whether it is time to look at what was gathered."""
+    return len(batch.frames) >= BATCH_RECORDS or batch.frame_bytes >= BATCH_BYTES
 
 
 def portions(frames: Sequence[Frame]) -> list[Sequence[Frame]]:

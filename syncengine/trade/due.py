@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from syncengine.domain.change import Change, ChangeKind, FieldChange
-from syncengine.domain.ids import TitleKey
 from syncengine.domain.offer import Offer, OfferState
 from syncengine.domain.timeline import next_after
 from syncengine.domain.title import Title
-from syncengine.ports import KnownOffer, Rules
+from syncengine.ports import DecidedTitle, KnownOffer, Rules
 
 _NOTHING_TO_SELL = frozenset(
     {
@@ -27,13 +26,11 @@ _NOTHING_TO_SELL = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TitleDecision:
-    """The offers of one title at one instant, by market; the lines for the change log; the next instant it is due."""
+    """The offers of one title at one instant, by market; the lines for the change log; what is to be kept of it."""
 
-    key: TitleKey
     offers: Mapping[str, Offer]
-    known: Sequence[KnownOffer]
     changes: Sequence[Change]
-    next_at: datetime | None
+    kept: DecidedTitle
 
 
 def decide_title(title: Title, rules: Rules, known: Mapping[str, KnownOffer], at: datetime) -> TitleDecision:
@@ -49,12 +46,15 @@ def decide_title(title: Title, rules: Rules, known: Mapping[str, KnownOffer], at
         for new in now_known
         if _differs(known.get(new.market), new, offers[new.market])
     ]
+    is_as_it_was = known == {new.market: new for new in now_known}
     return TitleDecision(
-        key=title.key,
         offers=offers,
-        known=now_known,
         changes=changes,
-        next_at=next_after((offer.next_change_at for offer in offers.values()), at),
+        kept=DecidedTitle(
+            key=title.key,
+            offers=None if is_as_it_was else now_known,
+            next_at=next_after((offer.next_change_at for offer in offers.values()), at),
+        ),
     )
 
 

@@ -33,6 +33,7 @@ from syncengine.ports import Calls, Distributor, DistributorKind, Part, PassEnd,
 from syncengine.settings import load
 from tests.clock import JumpClock
 from tests.pace import FreePace
+from tests.parts import content_of
 
 TITLE_COUNT = 130
 _IDENTIFIER = re.compile(rb"<(?:IDValue|b244)>\s*(\d{13})\s*<")
@@ -111,7 +112,7 @@ class Desk:
                     if isinstance(step, PassEnd):
                         steps.append(Step(name="", cursor=step.cursor))
                     else:
-                        content = b"".join([chunk async for chunk in step.chunks])
+                        content = await content_of(step)
                         steps.append(
                             Step(
                                 name=step.name,
@@ -354,7 +355,7 @@ class FeedContract(DistributorContract):
         self.put_title(desk)
         part = await desk.distributor.source.read_one(self.isbn)
         assert part is not None
-        assert self.isbn.encode() in b"".join([chunk async for chunk in part.chunks])
+        assert self.isbn.encode() in await content_of(part)
         assert await desk.distributor.source.read_one(Isbn("9782000099993")) is None
 
 

@@ -29,7 +29,7 @@ from syncengine.domain.delivery import (
     Request,
     Verdict,
 )
-from syncengine.domain.frame import Context, KnownFrame, MessageHeader, TagStyle
+from syncengine.domain.frame import Context, MessageHeader, TagStyle
 from syncengine.domain.ids import (
     CustomerId,
     EntryId,
@@ -51,7 +51,9 @@ from syncengine.domain.title import Remembered, Title
 from syncengine.errors import StoreFailed, UsageInvalid
 from syncengine.ports import (
     AsideKind,
+    DecidedTitle,
     DueMark,
+    DueTitle,
     KnownOffer,
     LoggedReceipt,
     NewEntry,
@@ -119,6 +121,16 @@ def record_write(reference: str = "r1", *, number: int = 1, **changed) -> Record
         change=Change(at=NOW, source=ENQ, kind=ChangeKind.ADDED, reference=RecordReference(reference)),
     )
     return replace(given, **changed)
+
+
+def decided(of: TitleKey, next_at: datetime | None, *offers: KnownOffer) -> DecidedTitle:
+    """A title that is due again at an instant, with these offers alone."""
+    return DecidedTitle(key=of, offers=offers, next_at=next_at)
+
+
+def told(write: RecordWrite) -> RecordWrite:
+    """The write as a stage gives it back: its line for the change log names its title."""
+    return write if write.change is None else replace(write, change=replace(write.change, key=write.key))
 
 
 def order(
@@ -218,7 +230,7 @@ async def drop_marks(store: Store) -> None:
     """Leave no title due."""
     async with store.transaction(Urgency.TRADE) as tx:
         for mark in await tx.titles.due(NOW, 1000):
-            await tx.titles.advance(mark, None)
+            await tx.titles.clear([mark])
 
 
 async def put(store: Store, *entries: NewEntry) -> None:
@@ -495,31 +507,43 @@ class StoreSuite:
             known = await tx.records.known(ENQ, [RecordReference("r1")])
         assert b"new" == known[RecordReference("r1")].body
 
-    async def test_the_index_holds_live_records_that_may_be_predicted(self, store: Store):
+    async def test_the_index_holds_live_records_and_predicts_those_that_may_be(self, store: Store):
         await apply(
             store,
             record_write("ré1", repeated=True),
             record_write("r2", number=2, fingerprint=None),
             record_write("r3", number=3, status=RecordStatus.REMOVED),
             record_write("r4", number=4, status=RecordStatus.VANISHED),
+            record_write("r5", number=5, body=b"<Product>\n\n</Product>"),
         )
         await apply(store, record_write("x1"), source=OTHER)
-        [record_id] = await ids_of(store, "ré1")
+        first, second, third = await ids_of(store, "ré1", "r2", "r5")
 
         async with store.transaction(Urgency.INTAKE) as tx:
             index = await tx.records.index(ENQ)
             live = await tx.records.live_count(ENQ)
             removed = await tx.records.known(ENQ, [RecordReference("r3")])
 
-        expected = KnownFrame(record_id, 1001, record_write("ré1").fingerprint or b"", repeated=True)
-        assert {"ré1".encode(): expected} == dict(index.frames)
-        assert expected == index.get("ré1".encode())
-        assert index.get(b"r2") is None
-        assert 2 == live
+        assert [first, second, third] == list(index.ids)
+        assert [0, 1, 2] == [index.find(reference.encode()) for reference in ("ré1", "r2", "r5")]
+        assert {-1} == {index.find(reference) for reference in (b"r3", b"r4", b"x1", b"")}
+        assert [0, 0, 1005] == list(index.lengths)
+        assert [True, False, False] == [index.is_repeated(at) for at in range(3)]
+        assert (record_write("r5").fingerprint, 2) == (index.fingerprint(2), index.line_counts[2])
+        assert 3 == live
         record = removed[RecordReference("r3")]
         assert (RecordStatus.REMOVED, None, product("r3")) == (record.status, record.fingerprint, record.product)
 
-    async def test_not_seen_names_what_vanished(self, store: Store):
+    async def test_what_live_records_say_is_read_by_reference(self, store: Store):
+        gone = record_write("gone", status=RecordStatus.VANISHED)
+        await apply(store, record_write("r1"), record_write("ré2"), gone)
+        await apply(store, record_write("elsewhere"), source=OTHER)
+
+        async with store.transaction(Urgency.INTAKE) as tx:
+            wanted = [RecordReference(name) for name in ("ré2", "gone", "elsewhere", "nobody")]
+            assert {"ré2": product("ré2")} == await tx.records.products(ENQ, wanted)
+
+    async def test_gone_is_what_vanished_of_the_unseen(self, store: Store):
         """Live when the pass began, of its stream, not seen and not written since."""
         await apply(
             store,
@@ -541,8 +565,10 @@ class StoreSuite:
         seen, gone = await ids_of(store, "seen", "gone")
 
         async with store.transaction(Urgency.INTAKE) as tx:
-            assert [gone] == list(await tx.records.not_seen(state, {seen}))
-            assert [seen, gone] == list(await tx.records.not_seen(state, ()))
+            every = [RecordId(number) for number in (await tx.records.index(ENQ)).ids]
+            assert [gone] == list(await tx.records.gone(state, [number for number in every if number != seen]))
+            assert [seen, gone] == list(await tx.records.gone(state, every))
+            assert [] == list(await tx.records.gone(state, []))
 
     async def test_writing_records_tells_the_change_log_and_marks_titles_due(self, store: Store):
         moved = record_write("r1", number=2, previous_key=key(1))
@@ -570,7 +596,7 @@ class StoreSuite:
 
         async with store.transaction(Urgency.INTAKE) as tx:
             assert 1500 == await tx.records.live_count(ENQ)
-            assert 1500 == len((await tx.records.index(ENQ)).frames)
+            assert 1500 == len(await tx.records.index(ENQ))
             assert 1500 == len(await tx.records.known(ENQ, [write.reference for write in writes]))
 
     async def test_records_are_kept_with_the_essence_of_their_context(self, store: Store):
@@ -778,8 +804,11 @@ class StoreSuite:
             found = await tx.records.held(ENQ, wanted)
             assert {"r1": [held[0], held[2]], "é2": [held[1]]} == {name: bare(rows) for name, rows in found.items()}
             assert {} == await tx.records.held(ENQ, [])
-            await tx.records.release_held(ENQ, [RecordReference(name) for name in ("r1", "é2", "nobody")])
-            await tx.records.release_held(ENQ, [])
+            gone = record_write("r3", status=RecordStatus.REMOVED)
+            state = await open_pass(tx)
+            await tx.records.write(state, [record_write("r1"), record_write("nobody"), gone], NOW)
+            await tx.passes.stage(state, [record_write("é2"), record_write("r3", status=RecordStatus.VANISHED)])
+            assert 2 == await tx.passes.apply_staged(state, 10, NOW)
             assert {"r3"} == set(await tx.records.held(ENQ, [*wanted, RecordReference("r3")]))
             assert sorted(row.body for row in [held[3], *others]) == sorted(
                 row.body for row in await tx.records.aside()
@@ -857,11 +886,11 @@ class StoreSuite:
             assert await tx.passes.unfinished(ENQ, STOCK) is None
             stream = await tx.passes.stream(ENQ, ONIX)
             assert StreamState(cursor=b"\x00page 2", last_message={"sender": MessageMark(number="7")}) == stream
-            await tx.passes.progress(state, state.report, {}, applying=True)
+            await tx.passes.progress(state, state.report, {}, gone=[RecordId(7), RecordId(1 << 40)])
             await tx.passes.progress(state, state.report, {})
             found = await tx.passes.unfinished(ENQ, ONIX)
             assert found is not None
-            assert found.applying
+            assert (True, [7, 1 << 40]) == (found.applying, list(found.gone))
             assert b"\x00page 2" == (await tx.passes.stream(ENQ, ONIX)).cursor
 
     async def test_newer_messages_of_one_sender_leave_the_others(self, store: Store):
@@ -910,10 +939,43 @@ class StoreSuite:
             state = await open_pass(tx)
             await tx.passes.stage(state, [first, second])
             await tx.passes.stage(state, [again, third])
-            assert [second, again, third] == list(await tx.passes.staged(state, 10))
-            assert [second, again] == list(await tx.passes.staged(state, 2))
+            assert [told(second), again, told(third)] == list(await tx.passes.staged(state, 10))
+            assert [told(second), again] == list(await tx.passes.staged(state, 2))
             await tx.passes.unstage(state, [second.reference, RecordReference("nobody")])
-            assert [again, third] == list(await tx.passes.staged(state, 10))
+            assert [again, told(third)] == list(await tx.passes.staged(state, 10))
+
+    async def test_staged_writes_are_applied_in_order_and_as_many_as_are_asked_for(self, store: Store):
+        """What comes of them is what comes of the same writes unstaged."""
+        await apply(store, record_write("known", number=1), record_write("left", number=2))
+        moved = record_write("known", number=3, previous_key=key(1), body=b"moved", repeated=True)
+        new = record_write("new", number=4, context=replace(CONTEXT, release="3.1"))
+        untold = record_write("untold", key=None, change=None)
+        removed = record_write("left", number=2, status=RecordStatus.REMOVED)
+        writes = [moved, new, untold, removed]
+        await drop_marks(store)
+        async with store.transaction(Urgency.INTAKE) as tx:
+            state, other = await open_pass(tx), await open_pass(tx, stream=STOCK)
+            since = [change.sequence for change in await tx.changes.since(0, 10)][-1]
+            await tx.passes.stage(state, writes)
+            await tx.passes.stage(other, [record_write("elsewhere")])
+            assert 3 == await tx.passes.apply_staged(state, 3, NOW)
+            assert [told(removed)] == list(await tx.passes.staged(state, 10))
+            assert RecordStatus.LIVE is (await tx.records.known(ENQ, [removed.reference]))[removed.reference].status
+            assert 1 == await tx.passes.apply_staged(state, 3, NOW)
+            assert 0 == await tx.passes.apply_staged(state, 3, NOW)
+            assert 1 == len(await tx.passes.staged(other, 10))
+        async with store.transaction(Urgency.INTAKE) as tx:
+            staged = await self._outcome(tx, writes, since)
+            await tx.records.write(state, writes, NOW)
+            assert staged == await self._outcome(tx, writes, since + 3)
+            assert {key(1), key(2), key(3), key(4)} == {mark.key for mark in await tx.titles.due(NOW, 10)}
+            assert [key(4)] == list(await tx.titles.find(key(4).isbn))
+
+    @staticmethod
+    async def _outcome(tx: Transaction, writes, since: int) -> tuple[object, ...]:
+        """Records with their ids, and the lines of the change log."""
+        lines = [replace(change, sequence=0) for change in await tx.changes.since(since, 3)]
+        return await tx.records.known(ENQ, [write.reference for write in writes]), lines
 
     async def test_of_a_context_that_was_staged_the_essence_comes_back(self, store: Store):
         header = MessageHeader(
@@ -924,7 +986,7 @@ class StoreSuite:
             state = await open_pass(tx)
             await tx.passes.stage(state, [written])
             [found] = await tx.passes.staged(state, 10)
-        assert replace(written, context=replace(CONTEXT, header=MessageHeader(default_currency="CAD"))) == found
+        assert replace(told(written), context=replace(CONTEXT, header=MessageHeader(default_currency="CAD"))) == found
 
     async def test_what_is_staged_is_found_by_reference(self, store: Store):
         first, second, later = (record_write(name, number=n) for n, name in enumerate(("ré1", "r2", "ré1")))
@@ -933,7 +995,7 @@ class StoreSuite:
             await tx.passes.stage(state, [first, second, later])
             await tx.passes.stage(other, [record_write("r3")])
             wanted = [RecordReference(name) for name in ("ré1", "r3", "nobody")]
-            assert {later.reference: later} == await tx.passes.staged_of(state, wanted)
+            assert {later.reference: told(later)} == await tx.passes.staged_of(state, wanted)
             assert {} == await tx.passes.staged_of(state, [])
             await tx.passes.unstage(state, [later.reference])
             assert {} == await tx.passes.staged_of(state, wanted)
@@ -1040,7 +1102,7 @@ class StoreSuite:
 
     async def test_a_title_that_no_record_ever_named_is_not_there(self, store: Store):
         async with store.transaction(Urgency.TRADE) as tx:
-            await tx.titles.decide(key(), [], NOW)
+            await tx.titles.decide([decided(key(), NOW)])
             await tx.titles.mark_due([key()])
             assert [] == list(await tx.titles.read(key()))
             assert [] == list(await tx.titles.read(key(1, OPEN_FORMAT)))
@@ -1048,10 +1110,10 @@ class StoreSuite:
 
     async def test_titles_whose_instant_has_passed_come_before_what_merely_changed(self, store: Store):
         async with store.transaction(Urgency.TRADE) as tx:
-            await tx.titles.decide(key(1), [], NOW)
-            await tx.titles.decide(key(2), [], NOW - SECOND)
-            await tx.titles.decide(key(3), [], NOW + SECOND)
-            await tx.titles.decide(key(4), [], None)
+            await tx.titles.decide([decided(key(1), NOW)])
+            await tx.titles.decide([decided(key(2), NOW - SECOND)])
+            await tx.titles.decide([decided(key(3), NOW + SECOND)])
+            await tx.titles.decide([decided(key(4), None)])
             await tx.titles.mark_due([key(5)])
             await tx.titles.mark_due([key(1)])
             assert [key(2)] == [mark.key for mark in await tx.titles.due(NOW, 1)]
@@ -1065,8 +1127,8 @@ class StoreSuite:
             await tx.titles.mark_due(backlog[:1500])
             await tx.titles.mark_due([key(1)])
             await tx.titles.mark_due(backlog[1500:])
-            await tx.titles.decide(key(1), [], NOW + SECOND)
-            await tx.titles.decide(key(2), [], NOW + 2 * SECOND)
+            await tx.titles.decide([decided(key(1), NOW + SECOND)])
+            await tx.titles.decide([decided(key(2), NOW + 2 * SECOND)])
             [other] = {mark.key for mark in await tx.titles.due(NOW, 1)}
             assert other in backlog
             assert key(1) == (await tx.titles.due(NOW + SECOND, 50))[0].key
@@ -1078,17 +1140,17 @@ class StoreSuite:
             for released in (key(1), key(2)):
                 mark = (await tx.titles.due(NOW + 2 * SECOND, 50))[0]
                 assert released == mark.key
-                await tx.titles.advance(mark, None)
+                await tx.titles.clear([mark])
             assert set(backlog) == {mark.key for mark in await tx.titles.due(NOW + 2 * SECOND, 5000)}
 
     async def test_a_passed_instant_becomes_a_mark_that_survives(self, store: Store, reopen: Opener):
         async with store.transaction(Urgency.TRADE) as tx:
-            await tx.titles.decide(key(), [], NOW)
+            await tx.titles.decide([decided(key(), NOW)])
             marks = await tx.titles.due(NOW, 10)
 
         async with (await reopen()).transaction(Urgency.TRADE) as tx:
             assert list(marks) == list(await tx.titles.due(NOW - SECOND, 10))
-            await tx.titles.advance(marks[0], None)
+            await tx.titles.clear([marks[0]])
             assert [] == list(await tx.titles.due(NOW + SECOND, 10))
 
     async def test_an_instant_that_passes_while_the_title_is_worked_on_starts_it_over(self, store: Store):
@@ -1096,12 +1158,12 @@ class StoreSuite:
         async with store.transaction(Urgency.TRADE) as tx:
             await tx.titles.mark_due([key()])
             [mark] = await tx.titles.due(NOW, 10)
-            await tx.titles.decide(key(), [], NOW + SECOND)
+            await tx.titles.decide([decided(key(), NOW + SECOND)])
             await tx.titles.advance(mark, 500)
             assert [(key(), 500)] == [(found.key, found.position) for found in await tx.titles.due(NOW, 10)]
             [again] = await tx.titles.due(NOW + SECOND, 10)
             assert (key(), 0) == (again.key, again.position)
-            await tx.titles.advance(mark, None)
+            await tx.titles.clear([mark])
             assert [again] == list(await tx.titles.due(NOW + SECOND, 10))
 
     async def test_a_mark_moves_and_is_cleared_unless_marked_anew(self, store: Store):
@@ -1115,19 +1177,19 @@ class StoreSuite:
             assert DueMark(key=key(1), sequence=renewed.sequence, position=0) == renewed
             assert renewed.sequence > first.sequence
             await tx.titles.advance(first, 90)
-            await tx.titles.advance(first, None)
-            await tx.titles.advance(second, None)
+            await tx.titles.clear([first])
+            await tx.titles.clear([second])
             assert [renewed] == list(await tx.titles.due(NOW, 10))
-            await tx.titles.advance(renewed, None)
+            await tx.titles.clear([renewed])
             assert [] == list(await tx.titles.due(NOW, 10))
 
     async def test_a_mark_made_after_an_earlier_one_was_cleared_is_another(self, store: Store):
         async with store.transaction(Urgency.TRADE) as tx:
             await tx.titles.mark_due([key()])
             [old] = await tx.titles.due(NOW, 10)
-            await tx.titles.advance(old, None)
+            await tx.titles.clear([old])
             await tx.titles.mark_due([key()])
-            await tx.titles.advance(old, None)
+            await tx.titles.clear([old])
             assert [key()] == [mark.key for mark in await tx.titles.due(NOW, 10)]
 
     async def test_marking_a_source_marks_its_titles_and_the_orders_that_wait(self, store: Store):
@@ -1146,16 +1208,29 @@ class StoreSuite:
             await tx.titles.mark_source_due(ENQ)
             marks = await tx.titles.due(NOW, 10)
             assert {key(1): 0, key(2, OPEN_FORMAT): 0} == {mark.key: mark.position for mark in marks}
-            await tx.titles.advance(worked_on, None)
+            await tx.titles.clear([worked_on])
             assert 2 == len(await tx.titles.due(NOW, 10))
+
+    async def test_the_orders_of_a_source_that_wait_are_marked_without_its_titles(self, store: Store):
+        await apply(store, record_write("r1"))
+        waits = order("waits", title=key(2))
+        gone = replace(order("gone", title=key(3)), state=OrderState.CANCELLED)
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.orders.add([(waits, event(waits)), (gone, event(gone))])
+        await drop_marks(store)
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.mark_orders_due(OTHER)
+            assert [] == list(await tx.titles.due(NOW, 10))
+            await tx.titles.mark_orders_due(ENQ)
+            assert [key(2)] == [mark.key for mark in await tx.titles.due(NOW, 10)]
 
     async def test_the_next_instant_is_the_earliest_or_the_past(self, store: Store):
         async with store.transaction(Urgency.TRADE) as tx:
             assert await tx.titles.next_at() is None
-            await tx.titles.decide(key(1), [], NOW + 2 * SECOND)
-            await tx.titles.decide(key(2), [], NOW + timedelta(microseconds=1))
+            await tx.titles.decide([decided(key(1), NOW + 2 * SECOND)])
+            await tx.titles.decide([decided(key(2), NOW + timedelta(microseconds=1))])
             assert NOW + timedelta(microseconds=1) == await tx.titles.next_at()
-            await tx.titles.decide(key(2), [], None)
+            await tx.titles.decide([decided(key(2), None)])
             assert NOW + 2 * SECOND == await tx.titles.next_at()
             await tx.titles.mark_due([key(3)])
             past = await tx.titles.next_at()
@@ -1165,7 +1240,7 @@ class StoreSuite:
 
     async def test_marks_that_are_known_to_wait_do_not_make_the_next_instant_the_past(self, store: Store):
         async with store.transaction(Urgency.TRADE) as tx:
-            await tx.titles.decide(key(1), [], NOW + 2 * SECOND)
+            await tx.titles.decide([decided(key(1), NOW + 2 * SECOND)])
             await tx.titles.mark_due([key(2), key(3)])
             waiting = await tx.titles.due(NOW, 10)
             assert NOW + 2 * SECOND == await tx.titles.next_at(besides=waiting)
@@ -1180,14 +1255,48 @@ class StoreSuite:
         planned = KnownOffer(market="US/USD", state="NOT_YET", price=None)
         async with store.transaction(Urgency.TRADE) as tx:
             assert {} == await tx.titles.known_offers(key())
-            await tx.titles.decide(key(), [sold, planned], None)
-            await tx.titles.decide(key(2), [planned], None)
+            await tx.titles.decide([decided(key(), None, sold, planned), decided(key(2), None, planned)])
             assert {"CA/CAD": sold, "US/USD": planned} == await tx.titles.known_offers(key())
-            await tx.titles.decide(key(), [replace(sold, state="REMOVED")], None)
+            await tx.titles.decide([decided(key(), None, replace(sold, state="REMOVED"))])
             assert {"CA/CAD": replace(sold, state="REMOVED")} == await tx.titles.known_offers(key())
             assert {"US/USD": planned} == await tx.titles.known_offers(key(2))
+            await tx.titles.decide([DecidedTitle(key=key(2), offers=None, next_at=NOW)])
+            assert {"US/USD": planned} == await tx.titles.known_offers(key(2)), "they are as they were"
+            assert NOW == await tx.titles.next_at()
 
     # --- the change log -------------------------------------------------------------------------------------------------
+
+    async def test_titles_that_no_order_waits_for_are_read_with_all_that_a_decision_needs(self, store: Store):
+        offer = KnownOffer(market="CA/CAD", state="FOR_SALE", price="12.90 CAD", starts_at=NOW)
+        memory = Remembered(withdrawn={"CAD": frozenset({"CA"})})
+        await apply(
+            store,
+            record_write("r1"),
+            record_write("ré1"),
+            record_write("r2", number=2, status=RecordStatus.REMOVED),
+            record_write("r3", number=3),
+            record_write("of another format", key=key(3, PDF)),
+            record_write("r4", number=4),
+        )
+        waits = order("waits", title=key(4, OPEN_FORMAT))
+        done = replace(order("done", title=key(1)), state=OrderState.PLACED)
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.orders.add([(waits, event(waits)), (done, event(done))])
+            await tx.titles.remember({key(1): memory, key(5): memory})
+            await tx.titles.decide([decided(key(1), None, offer), decided(key(2), None)])
+            wanted = (key(2), key(1), key(3), key(4), key(4, OPEN_FORMAT), key(5), key(6))
+            marks = [DueMark(key=of, sequence=n) for n, of in enumerate(wanted)]
+            found = await tx.titles.unawaited([*marks, DueMark(key=key(3, PDF), sequence=9, position=1)])
+            assert [
+                DueTitle(mark=marks[0], title=Title(key=key(2), was_removed=True), offers={}),
+                DueTitle(
+                    mark=marks[1],
+                    title=Title(key=key(1), records=(product("r1"), product("ré1")), remembered=memory),
+                    offers={"CA/CAD": offer},
+                ),
+                DueTitle(mark=marks[2], title=Title(key=key(3), records=(product("r3"),)), offers={}),
+            ] == list(found)
+            assert [] == list(await tx.titles.unawaited([]))
 
     async def test_the_change_log_numbers_its_lines(self, store: Store, reopen: Opener):
         fields = (FieldChange(field="price", old="1.00", new=None),)
@@ -1680,7 +1789,7 @@ class StoreSuite:
     async def test_instants_are_exact_and_in_utc(self, store: Store):
         at = datetime(2026, 3, 8, 4, 59, 59, 999_999, tzinfo=UTC)
         async with store.transaction(Urgency.TRADE) as tx:
-            await tx.titles.decide(key(), [], at)
+            await tx.titles.decide([decided(key(), at)])
             found = await tx.titles.next_at()
         assert at == found
         assert found is not None

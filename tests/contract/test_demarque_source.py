@@ -23,6 +23,7 @@ from syncengine.errors import FeedTorn, FullPassNeeded, NotOnix, SourceFailed, S
 from syncengine.ports import Part, PartialUpdates, PassEnd, World
 from tests.clock import START, JumpClock
 from tests.pace import FreePace
+from tests.parts import content_of
 
 SERVER_NOW = START + timedelta(minutes=3)
 MARGIN = timedelta(minutes=10)
@@ -104,7 +105,7 @@ class Bench:
                 if isinstance(step, PassEnd):
                     steps.append(("end", b"", step.cursor))
                 else:
-                    steps.append((step.name, b"".join([chunk async for chunk in step.chunks]), step.cursor))
+                    steps.append((step.name, await content_of(step), step.cursor))
 
 
 QUICK = Patience(connect_seconds=1, answer_seconds=0.5, silence_seconds=0.3, watch_seconds=0.5, slowest_bytes=1)
@@ -497,7 +498,7 @@ async def test_single_publications():
         bench.platform.on("/api/organisations/1234/publications/9780000000002.onix", lambda: page(1, None))
         part = await bench.source.read_one(Isbn("9780000000002"))
         assert isinstance(part, Part)
-        assert b"".join([chunk async for chunk in part.chunks]) == b"<ONIXMessage>1</ONIXMessage>"
+        assert await content_of(part) == b"<ONIXMessage>1</ONIXMessage>"
         assert part.cursor is None
         assert await bench.source.read_one(Isbn("9780000000019")) is None
     assert bench.pace.turns == ["publication", "publication"]

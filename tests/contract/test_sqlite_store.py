@@ -21,7 +21,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from state.sqlite import SqliteStore, aside, contexts, open_store, orders, outbox, passes, records, titles
+from state.sqlite import SqliteStore, aside, contexts, open_store, orders, outbox, records, staging, titles
 from state.sqlite.section import Section
 from syncengine.domain.ids import RecordId
 from syncengine.errors import StoreFailed, StoreLocked
@@ -438,7 +438,9 @@ async def test_migrations_are_recorded(store: SqliteStore, path: Path):
     with closing(sqlite3.connect(path)) as db:
         recorded = db.execute("SELECT * FROM migrations ORDER BY version").fetchall()
     applied_at = int(NOW.timestamp() * 1_000_000)
-    assert [(1, "0001_begin.sql", applied_at), (2, "0002_contexts_and_set_aside.sql", applied_at)] == recorded
+    files = sorted(file.name for file in (ROOT / "state" / "schema").glob("*.sql"))
+    assert [(number, name, applied_at) for number, name in enumerate(files, start=1)] == recorded
+    assert "0001_begin.sql" == files[0]
 
 
 async def test_a_second_process_is_told_who_owns_the_store(store: SqliteStore, path: Path):
@@ -492,7 +494,7 @@ async def test_a_store_of_a_newer_build_is_refused_untouched(path: Path):
         db.commit()
     before = path.read_bytes()
 
-    with pytest.raises(StoreFailed, match="has schema 99, this build knows 2") as failure:
+    with pytest.raises(StoreFailed, match="has schema 99, this build knows 4") as failure:
         await open_store(path, clock=JumpClock())
 
     assert "newer build" in failure.value.hint
@@ -763,14 +765,24 @@ HOT_QUERIES = {
     "orders in a state": orders._LIST.format(conditions="position > :after AND state = :state"),
     "passed instants": titles._PASSED,
     "records of a title": titles._PRODUCTS,
+    "titles of marks": titles._TITLES_OF_MARKS,
+    "records of marks": titles._PRODUCTS_OF_MARKS,
+    "offers of marks": titles._OFFERS_OF_MARKS,
     "records by reference": records._KNOWN,
-    "records not seen": records._NOT_SEEN,
+    "records that are gone": records._GONE,
     "live records": records._LIVE_COUNT,
     "records of titles": records._REFERENCES,
     "context": contexts._NUMBER,
-    "staged writes": passes._STAGED,
-    "staged writes by reference": passes._STAGED_OF,
-    "staged records": passes._STAGED_IDS,
+    "staged writes": staging._STAGED,
+    "staged writes by reference": staging._STAGED_OF,
+    "staged records": staging._STAGED_IDS,
+    **{
+        f"staged writes applied, {number}": statement
+        for number, statement in enumerate(staging._APPLY)
+        if "UNION" not in statement
+    },
+    "memories of titles": titles._REMEMBERED,
+    "what live records say": records._PRODUCTS,
     "what is set aside already": aside._ALREADY_KEPT,
     "held updates": aside._HELD,
     "quarantined references": aside._QUARANTINED_REFERENCES,

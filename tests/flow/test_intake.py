@@ -9,7 +9,7 @@ import pytest
 from adapters.distributors.demarque.rules import DeMarqueRules
 from state.sqlite import open_store
 from syncengine.domain.change import ChangeKind
-from syncengine.domain.ids import Format, Isbn, TitleKey
+from syncengine.domain.ids import Format, Isbn, RecordId, TitleKey
 from syncengine.domain.passes import PassMode, RecordOutcome
 from syncengine.errors import FeedTorn, GuardStopped, InputUnreadable, NotOnix, SourceUnreachable
 from syncengine.ports import Account, Conventions, Distributor, Urgency
@@ -53,7 +53,7 @@ class Shop:
     async def live(self) -> set[str]:
         async with self.store.transaction(Urgency.COMMAND) as tx:
             index = await tx.records.index(SOURCE)
-            return {reference.decode() for reference in index.frames}
+            return {record.reference for record in await tx.records.by_id([RecordId(number) for number in index.ids])}
 
     async def title(self, number: int) -> str:
         """The title of a product as it is known."""
@@ -461,7 +461,7 @@ class TestSingle:
         await shop.run(message(*map(product, range(3))))
         async with shop.store.transaction(Urgency.COMMAND) as tx:
             for mark in await tx.titles.due(shop.clock.now(), 100):
-                await tx.titles.advance(mark, None)
+                await tx.titles.clear([mark])
             await tx.controls.ask_refresh([self.KEY])
         shop.source = Pages([], single=message(product(1, price="8.99")))
         report = await shop.intake().refresh(self.KEY)
@@ -546,15 +546,15 @@ async def test_every_count_adds_up(shop):
 
 def die_while_applying(monkeypatch, *, turn: int):
     """Let the process end where records are applied for the nth time; gives what undoes it."""
-    apply = Applier.apply
+    apply = Applier.apply_staged
     turns = 0
 
-    async def dies(self, tx, state, writes):
+    async def dies(self, tx, state, limit):
         nonlocal turns
         turns += 1
         if turns == turn:
             raise KeyboardInterrupt
-        await apply(self, tx, state, writes)
+        return await apply(self, tx, state, limit)
 
-    monkeypatch.setattr(Applier, "apply", dies)
-    return lambda: monkeypatch.setattr(Applier, "apply", apply)
+    monkeypatch.setattr(Applier, "apply_staged", dies)
+    return lambda: monkeypatch.setattr(Applier, "apply_staged", apply)

@@ -10,7 +10,6 @@ from itertools import pairwise
 from lxml import etree
 
 from syncengine.domain.frame import Context, Frame, FrameIndex, KnownFrame
-from syncengine.domain.ids import RecordId
 from syncengine.domain.passes import Noted
 from syncengine.errors import NotOnix
 from syncengine.onix.framing import FramedBatch, Framer
@@ -32,7 +31,8 @@ class Reading:
     """All that the framing says of a message; where it refuses the message, only that."""
 
     frames: list[Frame] = field(default_factory=list)
-    unchanged: list[KnownFrame] = field(default_factory=list)
+    unchanged: list[int] = field(default_factory=list)
+    """Positions in the index."""
     context: Context | None = None
     complete: bool = False
     defects: list[Noted] = field(default_factory=list)
@@ -53,7 +53,7 @@ def read(chunks: Iterable[bytes], index: FrameIndex | None = None) -> Reading:
         return Reading(refused=str(refusal))
     return Reading(
         frames=[frame for batch in batches for frame in batch.frames],
-        unchanged=[known for batch in batches for known in batch.unchanged],
+        unchanged=[at for batch in batches for run in batch.unchanged for at in run],
         context=framer.context,
         complete=framer.complete,
         defects=framer.defects,
@@ -78,31 +78,31 @@ def pieces(content: bytes, size: int) -> list[bytes]:
 
 def index_of(frames: Iterable[Frame]) -> FrameIndex:
     """As a store would build it: by the text of the reference, each with its last frame."""
-    return FrameIndex(
-        frames={
-            frame.reference.encode(): KnownFrame(RecordId(number), len(frame.body), frame.fingerprint, frame.repeated)
-            for number, frame in enumerate(frames)
-            if frame.reference is not None
-        }
-    )
+    return FrameIndex.of({frame.reference: described(frame) for frame in frames if frame.reference is not None})
 
 
-def known_of(frame: Frame, index: FrameIndex) -> KnownFrame | None:
-    return index.get(frame.reference.encode()) if frame.reference is not None else None
+def described(frame: Frame) -> KnownFrame:
+    lines = frame.body.count(b"\n")
+    return KnownFrame(len(frame.body), frame.fingerprint, lines, repeated=frame.repeated)
 
 
-def settled_by(whole: Reading, index: FrameIndex) -> tuple[list[Frame], list[KnownFrame]]:
+def place_of(frame: Frame, index: FrameIndex) -> int:
+    """Its position in the index, -1 where it has none."""
+    return index.find(frame.reference.encode()) if frame.reference is not None else -1
+
+
+def settled_by(whole: Reading, index: FrameIndex) -> tuple[list[Frame], list[int]]:
     """What is left of a first reading's frames for a second one that knows an index, and what that finds unchanged."""
     fresh: list[Frame] = []
-    unchanged: list[KnownFrame] = []
+    unchanged: list[int] = []
     kept_back: dict[str, list[Frame]] = {}
     for frame in whole.frames:
-        known = known_of(frame, index)
-        if frame.reference is not None and (frame.repeated or (known is not None and known.repeated)):
+        at = place_of(frame, index)
+        if frame.reference is not None and (frame.repeated or (at >= 0 and index.is_repeated(at))):
             before = kept_back.get(frame.reference, []) if _NOT_WHOLE.search(frame.body) else []
             kept_back[frame.reference] = [*before, replace(frame, repeated=True)]
-        elif known is not None and (known.length, known.fingerprint) == (len(frame.body), frame.fingerprint):
-            unchanged.append(known)
+        elif at >= 0 and (index.lengths[at], index.fingerprint(at)) == (len(frame.body), frame.fingerprint):
+            unchanged.append(at)
         else:
             fresh.append(frame)
     later = (frame for run in kept_back.values() for frame in run)

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from syncengine.domain.frame import Frame, FrameIndex, KnownFrame
+from syncengine.domain.ids import RecordReference
 from syncengine.domain.passes import WarningKind
+from syncengine.onix import markup
 from tests.property.messages import Message, messages
 from tests.property.readings import (
     Reading,
     cut,
+    described,
     expected,
     index_of,
-    known_of,
     parsed_frames,
     parsed_records,
     pieces,
+    place_of,
     read,
     settled_by,
 )
@@ -53,6 +57,20 @@ def test_junk_between_records_is_told_and_takes_none_of_them(message: Message, p
     assert whole == read(cut(message.content, places))
 
 
+@given(message=messages(junk=True), places=PLACES, graft=st.integers(1, 40), data=st.data())
+def test_however_little_of_a_chunk_is_put_behind_the_last_it_reads_the_same(
+    message: Message, places: list[int], graft: int, data: st.DataObject
+):
+    """The window goes over from one chunk to the next in the middle of anything, known or not."""
+    whole = read([message.content])
+    index = index_of(frame for frame in whole.frames if data.draw(st.booleans()))
+    chunks = cut(message.content, places)
+    expected_reading = read(chunks, index)
+    with patch.object(markup, "_GRAFT", graft):
+        assert expected_reading == read(chunks, index)
+        assert whole == read(chunks)
+
+
 @settings(max_examples=20)
 @given(message=messages(junk=True))
 def test_every_boundary_and_every_byte(message: Message):
@@ -70,7 +88,7 @@ def test_a_second_reading_is_all_unchanged(message: Message, places: list[int], 
     first = read([content])
     index = index_of(first.frames)
     readings = [read(chunks, index) for chunks in ([content], cut(content, places), pieces(content, chunk_size))]
-    assert [known_of(frame, index) for frame in single(first)] == readings[0].unchanged
+    assert [place_of(frame, index) for frame in single(first)] == readings[0].unchanged
     assert [frame for frame in readings[0].frames if frame in single(first)] == []
     assert [readings[0]] * 3 == readings
 
@@ -81,7 +99,7 @@ def _distorted(known: KnownFrame, how: str) -> KnownFrame:
             change = {"longer": 1, "shorter": -1, "nothing": -known.length, "endless": 1 << 40}[how]
             return replace(known, length=known.length + change)
         case "other bytes":
-            return replace(known, fingerprint=bytes(reversed(known.fingerprint)))
+            return replace(known, fingerprint=bytes(reversed(known.fingerprint or b"")))
         case "repeated":
             return replace(known, repeated=True)
         case _:
@@ -90,15 +108,15 @@ def _distorted(known: KnownFrame, how: str) -> KnownFrame:
 
 @given(message=messages(junk=True), places=PLACES, data=st.data())
 def test_no_prediction_right_or_wrong_changes_what_is_read(message: Message, places: list[int], data: st.DataObject):
-    """An index of some of the records, of repeated ones any, each as it is or distorted, settles exactly what it describes."""
+    """An index of some of the records in any order, of repeated ones any, each as it is or distorted, settles what it describes."""
     first = read([message.content])
     ways = st.sampled_from(["as it is"] * 3 + ["longer", "shorter", "nothing", "endless", "other bytes", "repeated"])
-    described: dict[bytes, KnownFrame] = {}
-    for frame in first.frames:
+    known: dict[RecordReference, KnownFrame] = {}
+    for frame in data.draw(st.permutations(first.frames)):
         if frame.reference is not None and data.draw(st.integers(0, 3)):
-            [(reference, known)] = index_of([replace(frame, repeated=False)]).frames.items()
-            described.setdefault(reference, _distorted(known, data.draw(ways)))
-    index = FrameIndex(frames=described)
+            plain = described(replace(frame, repeated=False))
+            known.setdefault(frame.reference, _distorted(plain, data.draw(ways)))
+    index = FrameIndex.of(known)
     reading = read(cut(message.content, places), index)
     assert settled_by(first, index) == (reading.frames, reading.unchanged)
     assert (first.records, first.complete, first.context) == (reading.records, reading.complete, reading.context)
@@ -133,9 +151,9 @@ def test_a_record_with_another_byte_is_never_unchanged(message: Message, places:
     start = first.frames[0].offset
     place = start + place % (len(damaged) - start)
     damaged[place] ^= byte
-    hit = [known_of(frame, index) for frame in single(first) if 0 <= place - frame.offset < len(frame.body)]
+    hit = [place_of(frame, index) for frame in single(first) if 0 <= place - frame.offset < len(frame.body)]
     reading = read(cut(bytes(damaged), places), index)
-    assert [known for known in reading.unchanged if known in hit] == []
+    assert [at for at in reading.unchanged if at in hit] == []
     assert read([bytes(damaged)], index) == reading
 
 

@@ -6,6 +6,7 @@ import io
 import os
 import struct
 import zipfile
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from syncengine.domain.passes import PassMode
 from syncengine.errors import FeedTorn, InputUnreadable, NotOnix, UsageInvalid
 from syncengine.ports import Part, PartialUpdates, PassEnd
 from tests.clock import START
+from tests.parts import content_of, pieces_of
 
 BODY = b'<ONIXMessage release="3.0">' + b"<Product>" + os.urandom(3 << 20).hex().encode() + b"</Product></ONIXMessage>"
 SMALL = b'<ONIXMessage release="3.0"/>'
@@ -40,7 +42,7 @@ async def read(files: FileSource) -> list[tuple[str, bytes]]:
             assert step.cursor is None
             ended = True
         else:
-            parts.append((step.name, b"".join([chunk async for chunk in step.chunks])))
+            parts.append((step.name, await content_of(step)))
     assert ended
     return parts
 
@@ -79,7 +81,7 @@ async def test_gives_pieces_of_at_most_a_mebibyte(tmp_path):
     files = source(file)
     async for step in files.read(STREAM, files.plan(STREAM, None, None, START), None):
         if not isinstance(step, PassEnd):
-            sizes = [len(chunk) async for chunk in step.chunks]
+            sizes = [len(piece) for piece in await pieces_of(step)]
     assert len(BODY) == sum(sizes)
     assert max(sizes) == unpack.PIECE
 
@@ -280,7 +282,8 @@ async def test_a_reader_that_stops_early_leaves_no_file_open(tmp_path):
     steps = files.read(STREAM, files.plan(STREAM, None, None, START), None)
     part = await anext(steps)
     assert isinstance(part, Part)
-    await anext(part.chunks)
+    assert not isinstance(part.chunks, AsyncIterator)
+    next(part.chunks)
     assert is_open(file)
     await steps.aclose()
     assert not is_open(file)
@@ -296,7 +299,8 @@ async def test_cancelling_a_reader_closes_its_file(tmp_path):
         async with aclosing(files.read(STREAM, files.plan(STREAM, None, None, START), None)) as steps:
             part = await anext(steps)
             assert isinstance(part, Part)
-            await anext(part.chunks)
+            assert not isinstance(part.chunks, AsyncIterator)
+            next(part.chunks)
             reading.set()
             await asyncio.Event().wait()
 

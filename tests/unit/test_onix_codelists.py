@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from syncengine.domain.frame import FrameIndex, KnownFrame
-from syncengine.domain.ids import RecordId
+from syncengine.domain.ids import RecordReference
 from syncengine.domain.passes import Noted, WarningKind
 from syncengine.errors import InputUnreadable, SettingsInvalid, UsageInvalid
 from syncengine.onix.codelists import LIST_OF_ELEMENT, CodeList, CodeLists, convert, load, standard
@@ -267,12 +267,12 @@ def test_other_lists_distrust_every_prediction():
         framer = Framer(seed=vocabulary_seed(7, version), index=index)
         batch, end = framer.feed(message), framer.close()
         frames = [*batch.frames, *end.frames]
-        known = KnownFrame(RecordId(1), len(frames[0].body), frames[0].fingerprint) if frames else None
-        return len(batch.unchanged), len(frames), known
+        known = KnownFrame(len(frames[0].body), frames[0].fingerprint) if frames else None
+        return batch.unchanged_count, len(frames), known
 
     _, _, known = read(standard().version, FrameIndex())
     assert known is not None
-    index = FrameIndex(frames={b"r1": known})
+    index = FrameIndex.of({RecordReference("r1"): known})
     assert (1, 0) == read(standard().version, index)[:2]
     assert (0, 1) == read(SMALL.version, index)[:2]
 

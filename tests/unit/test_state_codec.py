@@ -32,7 +32,6 @@ from syncengine.domain.ids import (
     Format,
     Isbn,
     OrderId,
-    RecordId,
     RecordReference,
     SourceName,
     StreamName,
@@ -54,7 +53,7 @@ from syncengine.domain.product import (
 from syncengine.domain.territory import Market, Territory
 from syncengine.domain.title import Remembered
 from syncengine.errors import StoreFailed
-from syncengine.ports import LoggedReceipt, RecordStatus, RecordWrite
+from syncengine.ports import LoggedReceipt
 
 AT = datetime(2026, 3, 8, 4, 59, 59, 999_999, tzinfo=UTC)
 KEY = TitleKey(source=SourceName("enq"), isbn=Isbn("9780000000001"), format=Format("epub"))
@@ -154,26 +153,9 @@ CONTEXT = Context(
     closing=b"</m>",
     header=MessageHeader(sender="É", default_price_type="42", default_currency="CAD"),
 )
-WRITE = RecordWrite(
-    record_id=RecordId(7),
-    reference=PRODUCT.reference,
-    status=RecordStatus.VANISHED,
-    fingerprint=bytes(range(16)),
-    frame_length=10_000,
-    context=CONTEXT,
-    body=b"<Product>" * 500,
-    product=PRODUCT,
-    key=KEY,
-    previous_key=None,
-    change=CHANGE,
-    repeated=True,
-)
-
 VALUES: list[tuple[Packed[Any], Any]] = [
     (codec.PRODUCT, PRODUCT),
     (codec.PRODUCT, Product(reference=RecordReference(""), notification_type="")),
-    (codec.RECORD_WRITE, WRITE),
-    (codec.RECORD_WRITE, replace(WRITE, key=None, change=None, fingerprint=None, record_id=None)),
     (codec.CHANGE, CHANGE),
     (codec.REMEMBERED, Remembered(withdrawn={"CAD": frozenset({"CA"}), "USD": frozenset()})),
     (codec.REMEMBERED, Remembered()),

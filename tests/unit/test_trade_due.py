@@ -21,6 +21,7 @@ class ScriptedRules:
 
     offers: dict[Market, Offer]
     version: str = "1"
+    remembers: bool = False
     markets: tuple[Market, ...] = field(init=False)
 
     def __post_init__(self):
@@ -56,7 +57,15 @@ def test_an_offer_that_ends_is_told_although_nothing_is_to_sell_any_more():
 
 def test_an_offer_that_stays_is_not_told():
     known = KnownOffer(market="CA/CAD", state="FOR_SALE", price="12.99 CAD")
-    assert decided({MARKET: an_offer()}, [known]).changes == []
+    decision = decided({MARKET: an_offer()}, [known])
+    assert decision.changes == []
+    assert decision.kept.offers is None
+
+
+def test_offers_are_kept_where_one_differs_or_its_market_is_served_no_more():
+    known = KnownOffer(market="CA/CAD", state="FOR_SALE", price="12.99 CAD")
+    assert [known] == decided({MARKET: an_offer()}).kept.offers
+    assert [known] == decided({MARKET: an_offer()}, [known, replace(known, market="US/USD")]).kept.offers
 
 
 def test_a_start_of_sale_that_moves_is_told():
@@ -71,5 +80,5 @@ def test_a_title_is_due_again_at_the_earliest_instant_any_market_changes():
         MARKET: an_offer(next_change_at=late),
         US: replace(an_offer(next_change_at=soon), market=US),
     }
-    assert decided(offers).next_at == soon
-    assert decided({MARKET: an_offer()}).next_at is None
+    assert decided(offers).kept.next_at == soon
+    assert decided({MARKET: an_offer()}).kept.next_at is None

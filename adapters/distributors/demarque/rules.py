@@ -161,12 +161,17 @@ class DeMarqueRules:
             rules=decision.rules,
         )
 
+    @property
+    def remembers(self) -> bool:
+        return True
+
     def remember(self, remembered: Remembered, old: Product | None, new: Product | None) -> Remembered:
         """Add the markets that were live in `old` and are not in `new`, forget those that are live again (contract 9.3).
 
         A record that goes away, is deleted or becomes a library offer withdraws no market: its title answers for itself.
         """
-        if new is None or retail_gate(new) is not None:
+        nothing_was_live = old is None and not remembered.withdrawn
+        if new is None or nothing_was_live or retail_gate(new) is not None:
             return remembered
         before = live_markets(old) if old is not None else {}
         now = live_markets(new)
