@@ -20,7 +20,7 @@ from syncengine.domain.ids import Format, Isbn, SourceName, TitleKey
 from syncengine.domain.order import OrderState, Reason
 from syncengine.domain.passes import PassMode
 from syncengine.errors import SourceUnreachable, StoreLocked, UsageInvalid
-from syncengine.ports import Account, Distributor, Urgency
+from syncengine.ports import Account, DecidedTitle, Distributor, Urgency
 from syncengine.service import dispatch
 from syncengine.service.intake import Intake
 from syncengine.settings import GuardSettings
@@ -139,6 +139,16 @@ class TestPaused:
         await shop.answer("resume", name=SOURCE)
         await shop.settle()
         assert [order.order_id] == shop.sold()
+
+    async def test_due_titles_are_decided_by_the_instant_of_their_turn_at_the_store(self, shop):
+        """What a command writes while trade waits for the store must not lie in the future for it."""
+        key = (await shop.buy(shop.isbn("on_sale"))).key
+        async with shop.store.transaction(Urgency.COMMAND) as tx:
+            waiting = asyncio.create_task(shop.engine.dispatch.decide_due())
+            await asyncio.sleep(0)
+            shop.clock.advance(SECOND)
+            await tx.titles.decide([DecidedTitle(key=key, offers=None, next_at=shop.clock.now())])
+        assert 1 == await waiting
 
     async def test_orders_that_find_the_outbox_full_wait_in_the_register_and_follow(self, shop, monkeypatch):
         """What waits there takes another price, or a cancel, at once; other titles are decided meanwhile."""
