@@ -847,6 +847,9 @@ class _NoCalls:
     async def turn(self, source: SourceName, limit: str) -> None:
         """Nothing is ever called."""
 
+    async def depart(self, source: SourceName, limit: str) -> None:
+        """Nothing is ever called."""
+
     def slow_down(self, source: SourceName, limit: str, until: datetime | None) -> None:
         """Nothing is ever called."""
 

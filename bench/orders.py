@@ -26,7 +26,7 @@ class Wanted:
     price: Decimal
     price_type: str
     protection: str
-    source: SourceName = SourceName("demarque")
+    source: SourceName
 
     @property
     def key(self) -> TitleKey:
@@ -35,7 +35,7 @@ class Wanted:
 
 
 def waiting(wanted: Wanted, prefix: str, count: int, at: datetime) -> Iterator[Order]:
-    """So many paid orders of as many customers, each waiting for the release."""
+    """So many paid orders of as many customers, declared, each waiting for the release."""
     for number in range(count):
         yield _order(wanted, prefix, number, OrderState.WAITING, at)
 
@@ -102,6 +102,7 @@ def _order(wanted: Wanted, prefix: str, number: int, state: OrderState, at: date
         amount=wanted.price if is_placing else None,
         price_type=wanted.price_type if is_placing else None,
         protection=wanted.protection if is_placing else None,
+        declared_customer_id=f"c{number}",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -68,6 +69,12 @@ class Pace(Protocol):
 
     async def turn(self, source: SourceName, limit: str) -> None:
         """Return once a call of that endpoint class may be made, having burned its slot durably."""
+        ...
+
+    async def depart(self, source: SourceName, limit: str) -> None:
+        """Return at the instant at which a call that had its turn may leave: whatever delayed calls after their turns, they keep
+        the rate as they leave. A short wait, for turns are spaced already.
+        """
         ...
 
     def slow_down(self, source: SourceName, limit: str, until: datetime | None) -> None:
@@ -714,8 +721,8 @@ class Titles(Protocol):
         """Keep the decided offers in place of all that were, and the next instants."""
         ...
 
-    async def next_at(self) -> datetime | None:
-        """The earliest instant at which a title is due; the past where a mark stands."""
+    async def next_at(self, *, besides: Collection[DueMark] = ()) -> datetime | None:
+        """The earliest instant at which a title is due; the past where a mark stands that is none of `besides`."""
         ...
 
 
@@ -809,11 +816,15 @@ class Outbox(Protocol):
         """
         ...
 
-    async def save(self, entry: Entry) -> None:
-        """Keep an entry's state, attempts, request and due instant; a settled one leaves the outbox for its history."""
+    async def save(self, *entries: Entry) -> None:
+        """Keep entries' states, attempts, requests and due instants; a settled one leaves the outbox for its history."""
         ...
 
-    async def log(self, line: LoggedReceipt) -> None: ...
+    async def log(self, *lines: LoggedReceipt) -> None: ...
+
+    async def note(self, entries: Sequence[Entry], lines: Sequence[LoggedReceipt]) -> AbstractSet[EntryId]:
+        """Save those of the entries that are still owed, and log their lines; returns which they were."""
+        ...
 
     async def receipts(self, entry_id: EntryId) -> Sequence[LoggedReceipt]:
         """The entry's logged receipts, oldest first; bodies are cut at a bound."""
@@ -823,7 +834,19 @@ class Outbox(Protocol):
         """Its entries that are not settled."""
         ...
 
+    async def of_orders(self, order_ids: Collection[OrderId]) -> Mapping[OrderId, Sequence[Entry]]:
+        """The same for several; orders without any are left out."""
+        ...
+
+    async def count_unsent(self, source: SourceName, most: int) -> int:
+        """How many sales of the source wait to be claimed for the first time or again, unsent; counted up to `most`."""
+        ...
+
     async def get(self, entry_id: EntryId) -> Entry | None: ...
+
+    async def owed(self, entry_ids: Collection[EntryId]) -> AbstractSet[EntryId]:
+        """Those of the entries that are neither settled nor parked nor revoked."""
+        ...
 
     async def parked(self) -> Sequence[Entry]: ...
 

@@ -17,6 +17,9 @@ class FreePace:
     async def turn(self, source: SourceName, limit: str) -> None:
         self.turns.append(limit)
 
+    async def depart(self, source: SourceName, limit: str) -> None:
+        """Whenever it likes."""
+
     def slow_down(self, source: SourceName, limit: str, until: datetime | None) -> None:
         self.slowed.append((limit, until))
 

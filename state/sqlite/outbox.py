@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 
@@ -41,9 +43,18 @@ SET state = :state, claimed = :claimed, due_at = :due_at, gate = :gate, attempts
     note = :note, request = :request
 WHERE id = :id
 """
-_TO_HISTORY = "INSERT INTO outbox_history SELECT * FROM outbox WHERE id = ?"
-_LEAVE = "DELETE FROM outbox WHERE id = ?"
+_TO_HISTORY = """
+INSERT INTO outbox_history
+SELECT id, source, :state, :claimed, :due_at, priority, order_id, :gate, :attempts, :ever_sent, created_at, :note, operation, :request
+FROM outbox WHERE id = :id
+"""
+_LEAVE = "DELETE FROM outbox WHERE id = :id"
+_OWED = "SELECT id FROM outbox WHERE id IN (SELECT value FROM json_each(?)) AND state <> 'parked'"
 _OF_ORDER = "SELECT * FROM outbox WHERE order_id = ? ORDER BY id"
+_OF_ORDERS = "SELECT * FROM outbox WHERE order_id IN (SELECT value FROM json_each(?)) ORDER BY id"
+_COUNT_UNSENT = """
+SELECT count(*) FROM (SELECT 1 FROM outbox WHERE state = 'pending' AND source = ? AND priority = ? LIMIT ?)
+"""
 _GET = "SELECT * FROM outbox WHERE id = :id UNION ALL SELECT * FROM outbox_history WHERE id = :id"
 _PARKED = "SELECT * FROM outbox WHERE state = 'parked' ORDER BY id"
 _REVOKE = """
@@ -69,6 +80,7 @@ ON CONFLICT (id) DO UPDATE SET source = excluded.source, isbn = excluded.isbn, f
 """
 
 _READY_STATES = (EntryState.UNKNOWN, EntryState.PENDING)
+_CLAIMED_AS = {EntryState.UNKNOWN.value: EntryState.UNKNOWN, EntryState.PENDING.value: EntryState.CLAIMED}
 _IN_HANDS = frozenset({EntryState.CLAIMED, EntryState.SENT})
 
 
@@ -96,16 +108,18 @@ class SqliteOutbox:
         entries = await self._section.read(_ready, sources, at, limit, PRIORITY[least_urgent])
         if entries:
             await self._section.write(_claim, [entry.id for entry in entries])
-        return [
-            replace(entry, state=EntryState.CLAIMED) if entry.state is EntryState.PENDING else entry
-            for entry in entries
-        ]
+        return entries
 
-    async def save(self, entry: Entry) -> None:
-        await self._section.write(_save, entry)
+    async def save(self, *entries: Entry) -> None:
+        if entries:
+            await self._section.write(_save, entries)
 
-    async def log(self, line: LoggedReceipt) -> None:
-        await self._section.write(_log, line)
+    async def log(self, *lines: LoggedReceipt) -> None:
+        if lines:
+            await self._section.write(_log, lines)
+
+    async def note(self, entries: Sequence[Entry], lines: Sequence[LoggedReceipt]) -> AbstractSet[EntryId]:
+        return await self._section.write(_note, entries, lines)
 
     async def receipts(self, entry_id: EntryId) -> Sequence[LoggedReceipt]:
         return await self._section.read(_receipts, entry_id)
@@ -113,8 +127,17 @@ class SqliteOutbox:
     async def of_order(self, order_id: OrderId) -> Sequence[Entry]:
         return await self._section.read(_entries, _OF_ORDER, (order_id,))
 
+    async def of_orders(self, order_ids: Collection[OrderId]) -> Mapping[OrderId, Sequence[Entry]]:
+        return await self._section.read(_of_orders, order_ids)
+
+    async def count_unsent(self, source: SourceName, most: int) -> int:
+        return await self._section.read(_count_unsent, source, most)
+
     async def get(self, entry_id: EntryId) -> Entry | None:
         return await self._section.read(_get, entry_id)
+
+    async def owed(self, entry_ids: Collection[EntryId]) -> AbstractSet[EntryId]:
+        return await self._section.read(_owed, entry_ids)
 
     async def parked(self) -> Sequence[Entry]:
         return await self._section.read(_entries, _PARKED, ())
@@ -137,11 +160,11 @@ class SqliteOutbox:
             await self._section.write(_save_gates, gates)
 
 
-def _entry(row: sqlite3.Row) -> Entry:
+def _entry(row: sqlite3.Row, state: EntryState | None = None) -> Entry:
     return Entry(
         id=EntryId(row["id"]),
         operation=OPERATION.unpack(row["operation"]),
-        state=EntryState(row["state"]),
+        state=state or EntryState(row["state"]),
         order_id=row["order_id"],
         gate=row["gate"],
         due_at=from_micros(row["due_at"]),
@@ -155,6 +178,18 @@ def _entry(row: sqlite3.Row) -> Entry:
 
 def _entries(db: sqlite3.Connection, statement: str, values: tuple[str, ...]) -> list[Entry]:
     return [_entry(row) for row in db.execute(statement, values)]
+
+
+def _of_orders(db: sqlite3.Connection, order_ids: Collection[OrderId]) -> dict[OrderId, list[Entry]]:
+    found: defaultdict[OrderId, list[Entry]] = defaultdict(list)
+    for entry in _entries(db, _OF_ORDERS, (listed(order_ids),)):
+        if entry.order_id is not None:
+            found[entry.order_id].append(entry)
+    return dict(found)
+
+
+def _count_unsent(db: sqlite3.Connection, source: SourceName, most: int) -> int:
+    return int(db.execute(_COUNT_UNSENT, (source, PRIORITY[OperationKind.SALE], most)).fetchone()[0])
 
 
 def _put(db: sqlite3.Connection, entries: Sequence[NewEntry], at: datetime) -> None:
@@ -185,7 +220,7 @@ def _recover(db: sqlite3.Connection) -> int:
 def _ready(
     db: sqlite3.Connection, sources: Collection[SourceName], at: datetime, limit: int, priority: int
 ) -> list[Entry]:
-    """State by state and source by source, so that each query walks its index in order and stops at the limit."""
+    """Entries as they are once claimed. State by state and source by source, so that each query walks its index in order and stops at the limit."""
     rows = [
         row
         for state in _READY_STATES
@@ -204,43 +239,64 @@ def _ready(
         )
     ]
     rows.sort(key=lambda row: (row["priority"], row["state"] != EntryState.UNKNOWN.value, row["id"]))
-    return [_entry(row) for row in rows[:limit]]
+    return [_entry(row, _CLAIMED_AS[row["state"]]) for row in rows[:limit]]
 
 
 def _claim(db: sqlite3.Connection, ids: Sequence[EntryId]) -> None:
     db.executemany(_CLAIM, [(entry_id,) for entry_id in ids])
 
 
-def _save(db: sqlite3.Connection, entry: Entry) -> None:
-    saved = db.execute(
-        _SAVE,
-        {
-            "id": entry.id,
-            "state": entry.state.value,
-            "claimed": entry.state in _IN_HANDS,
-            "due_at": to_micros(entry.due_at),
-            "gate": entry.gate,
-            "attempts": entry.attempts,
-            "ever_sent": entry.ever_sent,
-            "note": plain(entry.note),
-            "request": None if entry.request is None else REQUEST.pack(entry.request),
-        },
-    ).rowcount
-    if saved != 1:
-        raise StoreFailed(f"entry {entry.id} is not in the outbox any more")
-    if entry.state is EntryState.SETTLED:
-        db.execute(_TO_HISTORY, (entry.id,))
-        db.execute(_LEAVE, (entry.id,))
-        next_number(db, "settled")
+def _save(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    settled = [_columns(entry) for entry in entries if entry.state is EntryState.SETTLED]
+    others = [_columns(entry) for entry in entries if entry.state is not EntryState.SETTLED]
+    saved = db.executemany(_TO_HISTORY, settled).rowcount if settled else 0
+    saved += db.executemany(_SAVE, others).rowcount if others else 0
+    if saved != len(entries):
+        raise StoreFailed(f"{len(entries) - saved} of the entries to be saved are not in the outbox any more")
+    if settled:
+        db.executemany(_LEAVE, settled)
+        next_number(db, "settled", len(settled))
 
 
-def _log(db: sqlite3.Connection, line: LoggedReceipt) -> None:
-    kept = replace(
+def _note(db: sqlite3.Connection, entries: Sequence[Entry], lines: Sequence[LoggedReceipt]) -> frozenset[EntryId]:
+    owed = _owed(db, [entry.id for entry in entries])
+    _log(db, [line for line in lines if line.entry_id in owed])
+    _save(db, [entry for entry in entries if entry.id in owed])
+    return owed
+
+
+def _columns(entry: Entry) -> dict[str, object]:
+    return {
+        "id": entry.id,
+        "state": entry.state.value,
+        "claimed": entry.state in _IN_HANDS,
+        "due_at": to_micros(entry.due_at),
+        "gate": entry.gate,
+        "attempts": entry.attempts,
+        "ever_sent": entry.ever_sent,
+        "note": plain(entry.note),
+        "request": None if entry.request is None else REQUEST.pack(entry.request),
+    }
+
+
+def _log(db: sqlite3.Connection, lines: Sequence[LoggedReceipt]) -> None:
+    db.executemany(
+        _LOG,
+        [
+            (line.entry_id, to_micros(line.receipt.at), line.verdict.outcome.value, LOGGED_RECEIPT.pack(_bounded(line)))
+            for line in lines
+        ],
+    )
+
+
+def _bounded(line: LoggedReceipt) -> LoggedReceipt:
+    if len(line.receipt.body) <= _BODY_BOUND and len(line.request.body) <= _BODY_BOUND:
+        return line
+    return replace(
         line,
         receipt=replace(line.receipt, body=line.receipt.body[:_BODY_BOUND]),
         request=replace(line.request, body=line.request.body[:_BODY_BOUND]),
     )
-    db.execute(_LOG, (line.entry_id, to_micros(line.receipt.at), line.verdict.outcome.value, LOGGED_RECEIPT.pack(kept)))
 
 
 def _receipts(db: sqlite3.Connection, entry_id: EntryId) -> list[LoggedReceipt]:
@@ -250,6 +306,10 @@ def _receipts(db: sqlite3.Connection, entry_id: EntryId) -> list[LoggedReceipt]:
 def _get(db: sqlite3.Connection, entry_id: EntryId) -> Entry | None:
     row = db.execute(_GET, {"id": entry_id}).fetchone()
     return None if row is None else _entry(row)
+
+
+def _owed(db: sqlite3.Connection, ids: Collection[EntryId]) -> frozenset[EntryId]:
+    return frozenset(row["id"] for row in db.execute(_OWED, (listed(ids),)))
 
 
 def _revoke(db: sqlite3.Connection, ids: Collection[EntryId]) -> None:

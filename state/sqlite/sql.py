@@ -28,16 +28,16 @@ class Runs(Protocol):
         ...
 
 
-def listed(values: Iterable[str] | Iterable[int] | Iterable[tuple[str, ...]]) -> str:
+def listed(values: Iterable[str] | Iterable[int] | Iterable[tuple[str | int, ...]]) -> str:
     """A set of values as one parameter, for `IN (SELECT value FROM json_each(?))`."""
     return msgspec.json.encode(list(values)).decode()
 
 
-def next_number(db: sqlite3.Connection, name: str) -> int:
+def next_number(db: sqlite3.Connection, name: str, step: int = 1) -> int:
     """The next value of a counter that never runs backwards."""
     row = db.execute(
-        "INSERT INTO counters (name, value) VALUES (?, 1)"
-        " ON CONFLICT (name) DO UPDATE SET value = value + 1 RETURNING value",
-        (name,),
+        "INSERT INTO counters (name, value) VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET value = value + excluded.value RETURNING value",
+        (name, step),
     ).fetchone()
     return int(row[0])

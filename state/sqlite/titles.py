@@ -97,7 +97,14 @@ WHERE source = json_extract(value, '$[0]') AND isbn = json_extract(value, '$[1]'
 _MOVE = "UPDATE due_marks SET position = ? WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
 _CLEAR = "DELETE FROM due_marks WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
 _COUNT_MARKS = "SELECT count(*) FROM due_marks"
-_ANY_MARK = "SELECT EXISTS (SELECT 1 FROM due_marks)"
+_ANY_MARK = """
+SELECT EXISTS (
+    SELECT 1 FROM due_marks WHERE (source, isbn, format, sequence) NOT IN (
+        SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'), json_extract(value, '$[3]')
+        FROM json_each(?)
+    )
+)
+"""
 _NEXT_TIMER = "SELECT min(next_at) FROM titles WHERE next_at IS NOT NULL"
 
 _OFFERS = (
@@ -171,8 +178,8 @@ class SqliteTitles:
         if decided:
             await self._section.write(_decide, decided)
 
-    async def next_at(self) -> datetime | None:
-        return await self._section.read(_next_at)
+    async def next_at(self, *, besides: Collection[DueMark] = ()) -> datetime | None:
+        return await self._section.read(_next_at, besides)
 
 
 def columns_of(key: TitleKey) -> tuple[str, str, str]:
@@ -322,8 +329,8 @@ def _decide(db: sqlite3.Connection, decided: Sequence[DecidedTitle]) -> None:
     db.executemany(_SET_TIMER, [(*columns_of(title.key), to_micros_or_none(title.next_at)) for title in decided])
 
 
-def _next_at(db: sqlite3.Connection) -> datetime | None:
-    if db.execute(_ANY_MARK).fetchone()[0]:
+def _next_at(db: sqlite3.Connection, besides: Collection[DueMark]) -> datetime | None:
+    if db.execute(_ANY_MARK, (listed((*columns_of(mark.key), mark.sequence) for mark in besides),)).fetchone()[0]:
         return LONG_PAST
     micros = db.execute(_NEXT_TIMER).fetchone()[0]
     return None if micros is None else from_micros(micros)

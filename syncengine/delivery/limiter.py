@@ -47,17 +47,25 @@ def furthest(now: float, limit: Limit) -> float:
     return now + limit.burst * (limit.interval_seconds + _ROUNDING)
 
 
+def _lock() -> anyio.Lock:
+    """Who finds it free goes on at once."""
+    return anyio.Lock(fast_acquire=True)
+
+
 @dataclass(slots=True)
 class _Rate:
     """One rate in use. Its seconds are the monotonic clock's, so that a clock that is set forward or back changes nothing.
 
-    Slots are durable up to `reserved`, which never is before `tat`. `throttles` counts how often the rate was halved.
+    Slots are durable up to `reserved`, which never is before `tat`. `departed` is the TAT of the calls as they left; its lock is
+    their way out, one after the other. `throttles` counts how often the rate was halved.
     """
 
     limit: Limit
     tat: float | None = None
     reserved: float = float("-inf")
-    queue: anyio.Lock = field(default_factory=anyio.Lock)
+    queue: anyio.Lock = field(default_factory=_lock)
+    departed: float | None = None
+    exit: anyio.Lock = field(default_factory=_lock)
     rests_until: float = float("-inf")
     throttles: int = 0
 
@@ -131,6 +139,18 @@ class Limiter:
                     rate.tat = tat
                     return
 
+    async def depart(self, source: SourceName, limit: str) -> None:
+        """As the port says. Kept in memory alone: what a crash cut off had its turn, which is durable."""
+        rate = self._rate(source, limit)
+        async with rate.exit:
+            while True:
+                now = self._clock.monotonic()
+                allowed_at, tat = next_slot(rate.departed, now, rate.limit)
+                if allowed_at <= now:
+                    rate.departed = tat
+                    return
+                await self._clock.sleep(allowed_at - now)
+
     def slow_down(self, source: SourceName, limit: str, until: datetime | None) -> None:
         """Nothing of that class before `until`, an hour at most; then at half the rate, restored within minutes.
 
@@ -167,6 +187,8 @@ class Limiter:
 
     async def _load(self) -> None:
         """Once: the slots that an earlier run took."""
+        if self._kept is not None:
+            return
         async with self._loading:
             if self._kept is None:
                 async with self._store.transaction(Urgency.DELIVERY) as tx:

@@ -1,32 +1,32 @@
 """One source's outbox, to calls, to receipts.
 
-An entry's way: claimed, a turn of its rate, journaled with its frozen request, sent, concluded. The journal is written before
-the first byte leaves, so that after a crash an entry is surely unsent or in doubt; one in doubt is resolved as its kind's
-policy says before anything else is sent for it.
+An entry's way: claimed, a turn of its rate, journaled with its frozen request, departed, sent, concluded. The journal is written
+before the first byte leaves, so that after a crash an entry is surely unsent or in doubt; one in doubt is resolved as its kind's
+policy says before anything else is sent for it. It departs at an instant of its rate, for the journals of several turns may become
+durable at once.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import Protocol
 
 import anyio
 from anyio.abc import TaskGroup
-from anyio.lowlevel import checkpoint_if_cancelled
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from syncengine.delivery.bell import Bell, Wake
 from syncengine.delivery.breaker import Breaker, BreakerState
-from syncengine.delivery.retry import MOST_ATTEMPTS, Action, Decision, decide, decide_lookup
-from syncengine.delivery.spend import SpendGuard, Spending
+from syncengine.delivery.journal import Journal, Settlement
+from syncengine.delivery.retry import Action, Decision, decide, decide_lookup
+from syncengine.delivery.spend import SpendGuard
+from syncengine.delivery.trip import FIRST_DUPLICATE, Trip, explain
 from syncengine.domain.delivery import (
     PRIORITY,
     Arrival,
     Entry,
-    EntryState,
-    GateState,
     OperationKind,
     Outcome,
     Receipt,
@@ -38,7 +38,7 @@ from syncengine.domain.ids import SourceName
 from syncengine.domain.order import Reason
 from syncengine.errors import StoreFailed, SyncEngineError
 from syncengine.logs import Logger
-from syncengine.ports import Calls, Clock, LoggedReceipt, Pace, Store, Transaction, Urgency
+from syncengine.ports import Calls, Clock, LoggedReceipt, Pace, Store, Urgency
 
 LONGEST_REST_SECONDS = 30.0
 BLOCKED_REST_SECONDS = 1.0
@@ -47,48 +47,7 @@ GRACE_SECONDS = 20.0
 
 DUPLICATE = "duplicate"
 """The word by which calls tell that a distributor knows the reference of a first request (ports.Calls.read)."""
-FIRST_DUPLICATE = "the distributor knew this reference before the first request was sent"
-"""Kept as the note of such an entry, so that it is not taken for done after a restart."""
-
-_UNSENT = frozenset({Outcome.THROTTLED, Outcome.FAILED_BEFORE_SENDING, Outcome.UNAUTHORIZED})
-"""Answers after which the request surely changed nothing."""
-_ENDED = frozenset({EntryState.SETTLED, EntryState.PARKED})
 _log = Logger(__name__)
-
-
-class Settlement(Protocol):
-    """What the rest of the engine makes of an outcome."""
-
-    async def __call__(self, tx: Transaction, entry: Entry, verdict: Verdict, decision: Decision) -> None:
-        """Called once per decision, inside the transaction that keeps the receipt and the entry as given here."""
-        ...
-
-
-@dataclass(slots=True)
-class _Trip:
-    """One entry in the worker's hands, as it was when it was claimed.
-
-    `lines` are receipts not yet kept. `left` tells that bytes of its own request may have left. `is_spared`: this try burns no
-    attempt, for it only probed whether the distributor is back, and it is not.
-    """
-
-    entry: Entry
-    is_probe: bool
-    lines: list[LoggedReceipt] = field(default_factory=list)
-    left: bool = False
-    told_breaker: bool = False
-    is_spared: bool = False
-    waiting: anyio.CancelScope | None = None
-
-    @property
-    def attempt(self) -> int:
-        """The number of this try."""
-        return self.entry.attempts + 1
-
-    @property
-    def countable(self) -> int:
-        """The number by which retries are decided: a probe that failed is no fault of its entry and never the last straw."""
-        return min(self.attempt, MOST_ATTEMPTS - 1) if self.is_spared else self.attempt
 
 
 class Worker:
@@ -112,12 +71,13 @@ class Worker:
         self._store = store
         self._pace = pace
         self._clock = clock
-        self._settle = settle
+        self._journal = Journal(
+            source, store, clock, settle, guard or SpendGuard(), is_stopping=lambda: self._is_stopping
+        )
         self._wake = wake
-        self._guard = guard or SpendGuard()
         self._grace = grace_seconds
         self._breaker = Breaker()
-        self._trips: list[_Trip] = []
+        self._trips: list[Trip] = []
         self._stirred = Bell()
         self._stopped_at: float | None = None
         self._failure: Exception | None = None
@@ -183,12 +143,15 @@ class Worker:
                     self._start(tasks, entry)
             if until_idle and is_idle and not entries:
                 return
-            await self._stirred.wait_at_most(0.0 if entries else rest, self._clock)
+            if entries:
+                await checkpoint()
+            else:
+                await self._stirred.wait_at_most(rest, self._clock)
 
     async def _claim(self) -> tuple[Sequence[Entry], float]:
         """Entries to begin with, or how many seconds to rest before asking again."""
         now = self._clock.monotonic()
-        free = self._calls.concurrency - len(self._trips)
+        free = self._calls.concurrency - sum(not trip.is_decided for trip in self._trips)
         room = self._breaker.room(now, free)
         if room < 1:
             is_resting = free > 0 and self._breaker.state is BreakerState.OPEN
@@ -204,11 +167,17 @@ class Worker:
             lesser_room = min(room - len(entries), self._lesser_room())
             if lesser_room > 0:
                 entries += await tx.outbox.claim([self._source], at, lesser_room)
-            return entries, self._rest_until(await tx.outbox.next_at([self._source]), at)
+            if entries:
+                return entries, 0.0
+            return (), self._rest_until(await tx.outbox.next_at([self._source]), at)
 
     def _lesser_room(self) -> int:
         """How many more declarations and refunds may be in hand: half of all places, so that they never hold up sales."""
-        lesser = sum(PRIORITY[trip.entry.operation.kind] > PRIORITY[OperationKind.SALE] for trip in self._trips)
+        lesser = sum(
+            PRIORITY[trip.entry.operation.kind] > PRIORITY[OperationKind.SALE]
+            for trip in self._trips
+            if not trip.is_decided
+        )
         return max(self._calls.concurrency // 2, 1) - lesser
 
     def _rest_until(self, next_at: datetime | None, at: datetime) -> float:
@@ -221,7 +190,7 @@ class Worker:
         is_probe = self._breaker.state is not BreakerState.CLOSED
         if is_probe:
             self._breaker = self._breaker.probing()
-        trip = _Trip(entry=entry, is_probe=is_probe)
+        trip = Trip(entry=entry, is_probe=is_probe)
         self._trips.append(trip)
         tasks.start_soon(self._carry, trip)
 
@@ -243,7 +212,7 @@ class Worker:
 
     # --- one entry ------------------------------------------------------------------------------------------------------
 
-    async def _carry(self, trip: _Trip) -> None:
+    async def _carry(self, trip: Trip) -> None:
         """Take an entry as far as it goes; whatever happens, it is left where it will be found again."""
         try:
             await self._advance(trip)
@@ -260,7 +229,7 @@ class Worker:
                 self._breaker = self._breaker.abandoned()
             self._stirred.ring()
 
-    async def _advance(self, trip: _Trip) -> None:
+    async def _advance(self, trip: Trip) -> None:
         try:
             request = trip.entry.request or self._calls.prepare(trip.entry.operation)
         except SyncEngineError as error:
@@ -269,10 +238,10 @@ class Worker:
             return
         if trip.entry.ever_sent and not await self._resolve(trip):
             return
-        if await self._wait_for_turn(trip, request.limit) and await self._journal(trip, request):
+        if await self._wait_for_turn(trip, request.limit) and await self._leave(trip, request):
             await self._send(trip, request)
 
-    async def _resolve(self, trip: _Trip) -> bool:
+    async def _resolve(self, trip: Trip) -> bool:
         """An entry in doubt: whether the same request is to be sent again. If not, the entry is concluded or given back."""
         match self._policy(trip.entry):
             case UnknownPolicy.PARK:
@@ -284,11 +253,12 @@ class Worker:
             case UnknownPolicy.LOOK_UP:
                 return await self._look_up(trip)
 
-    async def _look_up(self, trip: _Trip) -> bool:
+    async def _look_up(self, trip: Trip) -> bool:
         entry = trip.entry
         request = self._calls.prepare_lookup(entry.operation)
         if not await self._wait_for_turn(trip, request.limit):
             return False
+        await self._pace.depart(self._source, request.limit)
         receipt = await self._calls.send(request)
         verdict = self._calls.read_lookup(entry.operation, receipt)
         self._note(trip, request, receipt, verdict)
@@ -302,7 +272,7 @@ class Worker:
         await self._conclude(trip, verdict, decision)
         return False
 
-    async def _wait_for_turn(self, trip: _Trip, limit: str) -> bool:
+    async def _wait_for_turn(self, trip: Trip, limit: str) -> bool:
         """Whether the turn came; if the worker stops before it comes, the entry is given back."""
         with anyio.CancelScope() as trip.waiting:
             if self._is_stopping:
@@ -314,46 +284,15 @@ class Worker:
             await self._give_back(trip)
         return came
 
-    async def _journal(self, trip: _Trip, request: Request) -> bool:
-        """Whether the request may leave now: it is durable, and the entry was neither revoked nor stopped meanwhile."""
+    async def _leave(self, trip: Trip, request: Request) -> bool:
         with anyio.CancelScope(shield=True):
-            async with self._store.transaction(Urgency.DELIVERY) as tx:
-                current = await tx.outbox.get(trip.entry.id)
-                if current is None or current.state in _ENDED:
-                    return False
-                for line in trip.lines:
-                    await tx.outbox.log(line)
-                if self._is_stopping or not await self._may_send(tx, trip):
-                    await tx.outbox.save(_unclaimed(trip.entry, current))
-                    return False
-                await tx.outbox.save(
-                    replace(current, state=EntryState.SENT, request=request, attempts=trip.attempt, ever_sent=True)
-                )
-        trip.lines.clear()
-        return True
+            leaves = await self._journal.leave(trip, request)
+        if leaves:
+            trip.lines.clear()
+        return leaves
 
-    async def _may_send(self, tx: Transaction, trip: _Trip) -> bool:
-        """Whether source, gate and spend guard allow it; an entry spends once, when its request is frozen.
-
-        A guard that fires pauses the source and starts its count anew: who resumes it has looked.
-        """
-        if self._source in await tx.controls.paused() or await _is_gate_closed(tx, trip.entry):
-            return False
-        operation = trip.entry.operation
-        if not self._guard.is_on or operation.kind is not OperationKind.SALE or trip.entry.request is not None:
-            return True
-        at, name = self._clock.now(), f"spending/{self._source}"
-        spending = Spending.decode(await tx.controls.setting(name)).near(at)
-        objection = self._guard.objection(spending, operation, at)
-        if objection is None:
-            await tx.controls.set_setting(name, spending.add(operation, at).encode())
-            return True
-        await tx.controls.set_setting(name, Spending().encode())
-        await tx.controls.pause(self._source, objection)
-        _log.warning("source paused", source=self._source, reason=objection)
-        return False
-
-    async def _send(self, trip: _Trip, request: Request) -> None:
+    async def _send(self, trip: Trip, request: Request) -> None:
+        await self._pace.depart(self._source, request.limit)
         await checkpoint_if_cancelled()
         trip.left = True
         receipt = await self._calls.send(request)
@@ -384,7 +323,7 @@ class Worker:
     def _policy(self, entry: Entry) -> UnknownPolicy:
         return self._calls.unknown_policy(entry.operation.kind)
 
-    def _note(self, trip: _Trip, request: Request, receipt: Receipt, verdict: Verdict) -> None:
+    def _note(self, trip: Trip, request: Request, receipt: Receipt, verdict: Verdict) -> None:
         """What an answer means beyond its entry: for the history, the rate and the breaker."""
         trip.lines.append(LoggedReceipt(entry_id=trip.entry.id, receipt=receipt, verdict=verdict, request=request))
         if verdict.outcome is Outcome.THROTTLED:
@@ -402,41 +341,28 @@ class Worker:
 
     # --- the end of a trip ----------------------------------------------------------------------------------------------
 
-    async def _conclude(self, trip: _Trip, verdict: Verdict, decision: Decision) -> None:
+    async def _conclude(self, trip: Trip, verdict: Verdict, decision: Decision) -> None:
         """Keep receipts, entry and what follows from them in one transaction, which no cancellation breaks."""
-        decision = replace(decision, note=decision.note or _explain(trip, verdict, decision))
+        decision = replace(decision, note=decision.note or explain(trip, verdict, decision))
+        # Another may be called meanwhile.
+        trip.is_decided = True
+        self._stirred.ring()
         with anyio.CancelScope(shield=True):
-            async with self._store.transaction(Urgency.DELIVERY) as tx:
-                current = await tx.outbox.get(trip.entry.id)
-                if current is None or current.state in _ENDED:
-                    return
-                entry = await self._keep(tx, trip, current, verdict, decision)
-                if decision.action is Action.PAUSE:
-                    await tx.controls.pause(self._source, decision.note)
-                await self._settle(tx, entry, verdict, decision)
-        self._report(entry, verdict, decision)
+            entry = await self._journal.conclude(trip, verdict, decision)
+        if entry is not None:
+            self._report(entry, verdict, decision)
 
-    async def _keep(self, tx: Transaction, trip: _Trip, current: Entry, verdict: Verdict, decision: Decision) -> Entry:
-        for line in trip.lines:
-            await tx.outbox.log(line)
-        entry = _concluded(trip, current, verdict, decision)
-        await tx.outbox.save(entry)
-        return entry
-
-    async def _give_back(self, trip: _Trip) -> None:
+    async def _give_back(self, trip: Trip) -> None:
         """As if it had never been claimed, unless its bytes may have left: then its journal stands for recovery to find."""
         if trip.left:
             return
         try:
             with anyio.CancelScope(shield=True):
-                async with self._store.transaction(Urgency.DELIVERY) as tx:
-                    current = await tx.outbox.get(trip.entry.id)
-                    if current is not None and current.state not in _ENDED:
-                        await tx.outbox.save(_unclaimed(trip.entry, current))
+                await self._journal.give_back(trip)
         except StoreFailed as error:
             self._fail(error)
 
-    async def _set_aside(self, trip: _Trip, error: Exception) -> None:
+    async def _set_aside(self, trip: Trip, error: Exception) -> None:
         """An error that no rule foresees: its entry goes to a person, with its order; the others go on."""
         _log.error("entry set aside", source=self._source, entry=trip.entry.id, exc_info=error)
         in_doubt = trip.left or trip.entry.ever_sent
@@ -453,14 +379,11 @@ class Worker:
             self._fail(error)
             await self._park_alone(trip, verdict, decision)
 
-    async def _park_alone(self, trip: _Trip, verdict: Verdict, decision: Decision) -> None:
+    async def _park_alone(self, trip: Trip, verdict: Verdict, decision: Decision) -> None:
         """Even the settlement fails: what is known is kept, so that a restart does not meet the same entry again."""
         try:
             with anyio.CancelScope(shield=True):
-                async with self._store.transaction(Urgency.DELIVERY) as tx:
-                    current = await tx.outbox.get(trip.entry.id)
-                    if current is not None and current.state not in _ENDED:
-                        await self._keep(tx, trip, current, verdict, decision)
+                await self._journal.conclude(trip, verdict, decision, is_told=False)
         except StoreFailed as error:
             self._fail(error)
 
@@ -475,58 +398,3 @@ class Worker:
             outcome=verdict.outcome.value,
             note=decision.note,
         )
-
-
-async def _is_gate_closed(tx: Transaction, entry: Entry) -> bool:
-    """Whether the distributor has meanwhile refused another sale of the title. What is in doubt goes on: it is asked about."""
-    if entry.gate is None or entry.ever_sent or entry.operation.kind is not OperationKind.SALE:
-        return False
-    gate = (await tx.outbox.gates(entry.operation.key)).get(entry.gate)
-    return gate is not None and gate.state is not GateState.OPEN
-
-
-def _concluded(trip: _Trip, current: Entry, verdict: Verdict, decision: Decision) -> Entry:
-    """The entry after a decision. What surely changed nothing leaves no doubt behind that was not there before."""
-    in_doubt = trip.entry.ever_sent or (trip.left and verdict.outcome not in _UNSENT)
-    match decision.action:
-        case Action.SETTLE:
-            state = EntryState.SETTLED
-        case Action.PARK:
-            state = EntryState.PARKED
-        case _:
-            state = EntryState.UNKNOWN if in_doubt else EntryState.PENDING
-    return replace(
-        current,
-        state=state,
-        attempts=trip.attempt if decision.burns_attempt and not trip.is_spared else trip.entry.attempts,
-        ever_sent=in_doubt,
-        due_at=decision.at or current.due_at,
-        note=FIRST_DUPLICATE if _is_first_duplicate(current, decision) else decision.note,
-    )
-
-
-def _is_first_duplicate(current: Entry, decision: Decision) -> bool:
-    return current.note == FIRST_DUPLICATE and decision.action in {Action.CONFIRM, Action.PAUSE}
-
-
-def _unclaimed(before: Entry, current: Entry) -> Entry:
-    state = EntryState.UNKNOWN if before.ever_sent else EntryState.PENDING
-    return replace(current, state=state, attempts=before.attempts, ever_sent=before.ever_sent)
-
-
-def _explain(trip: _Trip, verdict: Verdict, decision: Decision) -> str:
-    """For people: what was decided, in the distributor's words where it had any."""
-    receipt = trip.lines[-1].receipt if trip.lines else None
-    status = f"HTTP {receipt.status}" if receipt is not None and receipt.status else ""
-    said = verdict.word or (receipt.detail if receipt is not None else "") or status or verdict.outcome.value
-    match decision.reason:
-        case Reason.UNAUTHORIZED:
-            return f"the distributor refuses the credentials: {said}"
-        case Reason.OUTCOME_UNKNOWN:
-            return f"nobody knows whether the distributor recorded it: {said}"
-        case Reason.RETRIES_EXHAUSTED:
-            return f"not delivered in {trip.attempt} attempts: {said}"
-        case Reason.DUPLICATE_DIFFERS:
-            return f"{FIRST_DUPLICATE}: {said}"
-        case _:
-            return said

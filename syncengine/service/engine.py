@@ -36,6 +36,9 @@ REFRESH_AGAIN = timedelta(seconds=30)
 
 IDLE_POLL_SECONDS = 0.05
 
+ROOM_POLL_SECONDS = 0.5
+"""How soon to look again whether the outbox has room for orders that wait for it."""
+
 GRACE_SECONDS = 15.0
 """How long calls in flight may take to end when the engine is stopped."""
 
@@ -237,8 +240,9 @@ class Engine:
             while await self.dispatch.decide_due():
                 self.ring_workers()
             async with self.store.transaction(Urgency.TRADE) as tx:
-                next_at = await tx.titles.next_at()
-            await self.trade_bell.wait_at_most(self._until(next_at), self.clock)
+                next_at = await tx.titles.next_at(besides=self.dispatch.held)
+            rest = min(self._until(next_at), ROOM_POLL_SECONDS) if self.dispatch.held else self._until(next_at)
+            await self.trade_bell.wait_at_most(rest, self.clock)
 
     async def _refresh(self) -> None:
         """Read again the titles whose facts a distributor disputes."""
@@ -316,7 +320,7 @@ class Engine:
         """Whether nothing is due at this instant; what is due later, or rests, does not count."""
         async with self.store.transaction(Urgency.COMMAND) as tx:
             now = self.clock.now()
-            next_title = await tx.titles.next_at()
+            next_title = await tx.titles.next_at(besides=self.dispatch.held)
             if next_title is not None and next_title <= now:
                 return False
             if await tx.controls.refreshes() and not (self._refresh_after and now < self._refresh_after):
@@ -326,6 +330,8 @@ class Engine:
                 return False
             paused = await tx.controls.paused()
             awake = {name for name, worker in self.workers.items() if name not in paused and not worker.is_resting}
+            if awake & {mark.key.source for mark in self.dispatch.held}:
+                return False
             next_entry = await tx.outbox.next_at(awake)
         is_due = next_entry is not None and next_entry <= now
         # Asked last: an entry that is being looked up stays as it was until it is sent or concluded.

@@ -11,7 +11,7 @@ from syncengine.domain.order import Order, OrderEvent, OrderState, Reason
 from syncengine.trade.lifecycle import move
 from syncengine.trade.planner import GATE_VALID, probe_due, refund
 
-_DISPUTES = frozenset({Outcome.STALE_FACTS, Outcome.NOT_YET})
+DISPUTES = frozenset({Outcome.STALE_FACTS, Outcome.NOT_YET})
 """What the distributor says of a title that should be for sale by its feed; within the grace NOT_YET is no dispute."""
 
 STALE_ROUNDS = 2
@@ -79,7 +79,7 @@ def conclude_gate(gate: Gate, verdict: Verdict, at: datetime, *, in_grace: bool)
             probe_at=probe_due(attempts, at),
         )
     rounds = gate.stale_rounds + 1
-    if verdict.outcome in _DISPUTES and rounds < STALE_ROUNDS:
+    if verdict.outcome in DISPUTES and rounds < STALE_ROUNDS:
         return GateConclusion(
             gate=replace(gate, state=GateState.STALE, since=at, stale_rounds=rounds, note=said), disputed=True
         )
@@ -121,7 +121,7 @@ def _sale(order: Order, verdict: Verdict, at: datetime, *, in_grace: bool) -> Or
     if is_not_yet(verdict, in_grace=in_grace):
         waiting, event = move(order, OrderState.WAITING, at, note=f"not yet sellable: {verdict.word}")
         return OrderConclusion(order=waiting, events=(event,), not_yet=True)
-    if verdict.outcome in _DISPUTES:
+    if verdict.outcome in DISPUTES:
         rounds = order.stale_rounds + 1
         if rounds < STALE_ROUNDS:
             waiting, event = move(order, OrderState.WAITING, at, note=f"disputed: {verdict.word}", stale_rounds=rounds)

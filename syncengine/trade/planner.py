@@ -35,7 +35,8 @@ class Circumstances:
     """What an order's decision rests on besides its offer.
 
     `gates` are those of the title by id; `refreshing` tells that the title is being read again; `sends` what the distributor
-    has calls for (nothing: a plain file); `known` whether the source ever completed a pass.
+    has calls for (nothing: a plain file); `known` whether the source ever completed a pass; `room` whether the outbox takes
+    another sale: else the order waits, with the terms it was received on.
     """
 
     at: datetime
@@ -43,6 +44,7 @@ class Circumstances:
     refreshing: bool
     sends: frozenset[OperationKind]
     known: bool
+    room: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,6 +218,9 @@ def _sell(steps: _Steps, offer: Offer, price: OfferPrice, now: Circumstances) ->
     if unpaid:
         _to_waiting(steps)
         steps.to(OrderState.PAYABLE, note=f"{payable} {price.currency} to be confirmed", payable=payable, **terms)
+        return steps.plan()
+    if not now.room:
+        _to_waiting(steps)
         return steps.plan()
     steps.to(OrderState.PLACING, **terms)
     return steps.plan(operation=_operation(OperationKind.SALE, steps.order, offer.key, offer))

@@ -74,6 +74,7 @@ ONIX, STOCK = StreamName("onix"), StreamName("stock")
 CANADA = Market(country="CA", currency="CAD")
 EPUB, PDF, OPEN_FORMAT = Format("epub"), Format("pdf"), Format("")
 SECOND = timedelta(seconds=1)
+LONG_AGO = NOW - timedelta(days=36500)
 
 CONTEXT = Context(
     encoding="UTF-8",
@@ -1237,8 +1238,20 @@ class StoreSuite:
             await tx.titles.mark_due([key(3)])
             past = await tx.titles.next_at()
             assert past is not None
-            assert past < NOW - timedelta(days=36500)
+            assert past < LONG_AGO
             assert past.tzinfo is not None
+
+    async def test_marks_that_are_known_to_wait_do_not_make_the_next_instant_the_past(self, store: Store):
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.decide([decided(key(1), NOW + 2 * SECOND)])
+            await tx.titles.mark_due([key(2), key(3)])
+            waiting = await tx.titles.due(NOW, 10)
+            assert NOW + 2 * SECOND == await tx.titles.next_at(besides=waiting)
+            assert LONG_AGO > (await tx.titles.next_at(besides=waiting[:1]) or NOW)
+            await tx.titles.mark_due([key(2)])
+            assert LONG_AGO > (await tx.titles.next_at(besides=waiting) or NOW), (
+                "a mark that was renewed is another one"
+            )
 
     async def test_decided_offers_replace_the_ones_before(self, store: Store):
         sold = KnownOffer(market="CA/CAD", state="FOR_SALE", price="12.90 CAD", starts_at=NOW)
@@ -1587,6 +1600,84 @@ class StoreSuite:
             assert (1, 1, 0) == (counts["settled"], counts["pending"], counts["parked"])
         with pytest.raises(StoreFailed, match="not in the outbox"):
             await save(store, settled)
+
+    async def test_several_entries_are_kept_at_once_or_not_at_all(self, store: Store):
+        await put(store, *(new_entry(name) for name in ("settled", "unknown", "sent")))
+        settled, unknown, sent = await claim(store)
+        entries = [
+            replace(settled, state=EntryState.SETTLED, attempts=1, request=REQUEST, ever_sent=True, note="done"),
+            replace(unknown, state=EntryState.UNKNOWN, attempts=1, request=REQUEST, ever_sent=True),
+            replace(sent, state=EntryState.SENT, attempts=1, request=REQUEST, ever_sent=True),
+        ]
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            await tx.outbox.save(*entries)
+            await tx.outbox.save()
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            assert entries == [await tx.outbox.get(entry.id) for entry in entries]
+            assert 1 == (await tx.outbox.counts())["settled"]
+        with pytest.raises(StoreFailed, match="1 of the entries"):
+            async with store.transaction(Urgency.DELIVERY) as tx:
+                await tx.outbox.save(replace(entries[2], state=EntryState.SETTLED), entries[0])
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            assert EntryState.SENT is (await tx.outbox.get(sent.id)).state  # type: ignore[union-attr]
+
+    async def test_what_has_ended_is_not_owed(self, store: Store):
+        await put(store, *(new_entry(name) for name in ("settled", "parked", "sent", "claimed", "revoked", "pending")))
+        settled, parked, sent, claimed, revoked = await claim(store, limit=5)
+        await save(store, replace(settled, state=EntryState.SETTLED))
+        await save(store, replace(parked, state=EntryState.PARKED))
+        await save(store, replace(sent, state=EntryState.SENT, ever_sent=True))
+        pending_id = EntryId(revoked.id + 1)
+        every = [settled.id, parked.id, sent.id, claimed.id, revoked.id, pending_id, EntryId(999)]
+
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            await tx.outbox.revoke([revoked.id])
+            assert {sent.id, claimed.id, pending_id} == set(await tx.outbox.owed(every))
+            assert {sent.id} == set(await tx.outbox.owed([sent.id]))
+            assert set() == set(await tx.outbox.owed([]))
+
+    async def test_what_has_ended_is_noted_no_more(self, store: Store):
+        await put(store, *(new_entry(name) for name in ("settled", "parked", "sent")))
+        settled, parked, sent = await claim(store)
+        await save(store, replace(settled, state=EntryState.SETTLED, note="before"))
+        await save(store, replace(parked, state=EntryState.PARKED, note="before"))
+        entries = [replace(each, state=EntryState.SETTLED, note="now") for each in (settled, parked, sent)]
+        receipt = Receipt(arrival=Arrival.ANSWERED, at=NOW, status=200)
+        lines = [
+            LoggedReceipt(entry_id=each.id, receipt=receipt, verdict=Verdict(outcome=Outcome.ACCEPTED), request=REQUEST)
+            for each in entries
+        ]
+
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            assert {sent.id} == set(await tx.outbox.note(entries, lines))
+            assert set() == set(await tx.outbox.note([], ()))
+            found = [await tx.outbox.get(each.id) for each in entries]
+            assert ["before", "before", "now"] == [each.note for each in found if each]
+            assert [0, 0, 1] == [len(await tx.outbox.receipts(each.id)) for each in entries]
+
+    async def test_the_entries_of_several_orders_are_read_at_once(self, store: Store):
+        await put(
+            store,
+            new_entry("first", order_id="o1"),
+            new_entry("other", order_id="o2"),
+            new_entry("second", order_id="o1"),
+            new_entry("nobody's"),
+        )
+        async with store.transaction(Urgency.TRADE) as tx:
+            found = await tx.outbox.of_orders([OrderId("o1"), OrderId("o2"), OrderId("o3")])
+            assert {"o1": ["first", "second"], "o2": ["other"]} == {each: names(owed) for each, owed in found.items()}
+            assert {} == await tx.outbox.of_orders([])
+
+    async def test_unsent_sales_are_counted_up_to_a_bound(self, store: Store):
+        await put(store, *(new_entry(name) for name in "abcd"), new_entry("elsewhere", source=OTHER))
+        await put(store, new_entry("declared", kind=OperationKind.DECLARATION))
+        await claim(store, limit=1)
+        async with store.transaction(Urgency.TRADE) as tx:
+            assert [3, 2, 1] == [
+                await tx.outbox.count_unsent(ENQ, 10),
+                await tx.outbox.count_unsent(ENQ, 2),
+                await tx.outbox.count_unsent(OTHER, 10),
+            ]
 
     async def test_parked_entries_are_listed_and_taken_up_again(self, store: Store):
         await put(store, new_entry("a"), new_entry("b"))

@@ -20,7 +20,8 @@ from syncengine.domain.ids import Format, Isbn, SourceName, TitleKey
 from syncengine.domain.order import OrderState, Reason
 from syncengine.domain.passes import PassMode
 from syncengine.errors import SourceUnreachable, StoreLocked, UsageInvalid
-from syncengine.ports import Account, Distributor, Urgency
+from syncengine.ports import Account, DecidedTitle, Distributor, Urgency
+from syncengine.service import dispatch
 from syncengine.service.intake import Intake
 from syncengine.settings import GuardSettings
 from tests.flow.engine import MARKETS, PATIENCE_SECONDS, SOURCE, Setup, Shop, opened_shop
@@ -138,6 +139,73 @@ class TestPaused:
         await shop.answer("resume", name=SOURCE)
         await shop.settle()
         assert [order.order_id] == shop.sold()
+
+    async def test_due_titles_are_decided_by_the_instant_of_their_turn_at_the_store(self, shop):
+        """What a command writes while trade waits for the store must not lie in the future for it."""
+        key = (await shop.buy(shop.isbn("on_sale"))).key
+        async with shop.store.transaction(Urgency.COMMAND) as tx:
+            waiting = asyncio.create_task(shop.engine.dispatch.decide_due())
+            await asyncio.sleep(0)
+            shop.clock.advance(SECOND)
+            await tx.titles.decide([DecidedTitle(key=key, offers=None, next_at=shop.clock.now())])
+        assert 1 == await waiting
+
+    async def test_orders_that_find_the_outbox_full_wait_in_the_register_and_follow(self, shop, monkeypatch):
+        """What waits there takes another price, or a cancel, at once; other titles are decided meanwhile."""
+        monkeypatch.setattr(dispatch, "MOST_UNSENT", 6)
+        monkeypatch.setattr(dispatch, "ORDERS_A_CHUNK", 3)
+        isbn, other = shop.isbn("on_sale"), shop.isbn("on_sale_adobe")
+        await shop.buy(isbn)
+        await shop.buy(other)
+        await shop.answer("pause", name=SOURCE)
+        ids = await shop.orders(20, isbn)
+        await shop.settle()
+        assert 6 == await _unsent(shop)
+        assert {"PLACING"} == await shop.states(ids[:6])
+        assert {"WAITING"} == await shop.states(ids[6:])
+        later = await shop.orders(2, other)
+        await shop.answer("orders_cancel", order_ids=[ids[19]])
+        await shop.settle()
+        assert {"CANCELLED"} == await shop.states(ids[19:])
+        await shop.answer("resume", name=SOURCE)
+        await shop.settle()
+        assert {"PLACED"} == await shop.states([*ids[:19], *later])
+        assert sorted([*ids[:19], *later]) == sorted(shop.sold()[2:])
+        assert [] == list(shop.engine.dispatch.held)
+
+    async def test_a_new_price_reaches_orders_that_wait_for_room_before_they_are_planned(self, shop, monkeypatch):
+        monkeypatch.setattr(dispatch, "MOST_UNSENT", 4)
+        monkeypatch.setattr(dispatch, "ORDERS_A_CHUNK", 2)
+        isbn = shop.isbn("on_sale")
+        await shop.buy(isbn)
+        await shop.answer("pause", name=SOURCE)
+        ids = await shop.orders(10, isbn, agreed_price="99.00")
+        await shop.settle()
+        shop.edit(isbn, price="12.34")
+        await shop.resync()
+        await shop.answer("resume", name=SOURCE)
+        await shop.settle()
+        assert {"PLACED"} == await shop.states(ids)
+        assert {"12.34"} == {row.amount for row in shop.ledger("sale")[1:]}
+
+    async def test_an_order_that_waits_for_room_keeps_the_price_of_the_day_it_came(self, shop, monkeypatch):
+        monkeypatch.setattr(dispatch, "MOST_UNSENT", 4)
+        monkeypatch.setattr(dispatch, "ORDERS_A_CHUNK", 2)
+        isbn = shop.isbn("on_sale")
+        await shop.buy(isbn)
+        await shop.answer("pause", name=SOURCE)
+        ids = await shop.orders(10, isbn)
+        await shop.settle()
+        late = await shop.orders(5, isbn)
+        await shop.settle()
+        frozen = {(await shop.read(order_id)).agreed_price for order_id in [*ids, *late]}
+        assert {shop.price(isbn)} == frozen
+        shop.edit(isbn, price="99.99")
+        await shop.resync()
+        await shop.answer("resume", name=SOURCE)
+        await shop.settle()
+        assert {"ATTENTION"} == await shop.states([*ids, *late])
+        assert 1 == len(shop.sold())
 
     async def test_a_source_that_nobody_knows_can_not_be_paused(self, shop):
         with pytest.raises(UsageInvalid, match="nowhere"):
@@ -605,3 +673,8 @@ def _has_fired(shop: Shop, endpoint: str, fault: str) -> bool:
 
 def _instant(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
+
+
+async def _unsent(shop: Shop) -> int:
+    async with shop.store.transaction(Urgency.COMMAND) as tx:
+        return await tx.outbox.count_unsent(SOURCE, 1000)

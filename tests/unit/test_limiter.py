@@ -295,6 +295,44 @@ async def test_who_gives_up_waiting_makes_room(store, clock):
     assert clock.monotonic() == pytest.approx(60.0, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    ("ready", "left"),
+    [
+        pytest.param([0.0, 0.2, 0.4, 0.6], [0.0, 0.2, 0.4, 0.6], id="at their rate"),
+        pytest.param([0.5] * 6, [0.5, 0.5, 0.5, 0.7, 0.9, 1.1], id="held by one commit"),
+        pytest.param([0.0, 0.0, 0.0, 0.9, 0.9, 0.9], [0.0, 0.0, 0.0, 0.9, 0.9, 0.9], id="after a rest"),
+        pytest.param([0.0, 0.0, 0.0, 0.3, 0.3, 0.3], [0.0, 0.0, 0.0, 0.3, 0.4, 0.6], id="soon after a burst"),
+    ],
+)
+async def test_calls_leave_at_their_rate_however_late_after_their_turns(store, clock, ready, left):
+    """A commit that takes long holds several calls, which must not leave together."""
+    pace = limiter(store, clock, sale=Limit(calls=7, period_seconds=1.0, burst=3))
+    departed: list[float] = []
+
+    async def call(at: float) -> None:
+        await clock.sleep(at)
+        await pace.depart(ENQ, "sale")
+        departed.append(round(clock.monotonic(), 3))
+
+    await asyncio.gather(*map(call, ready))
+
+    assert left == departed
+
+
+async def test_who_gives_up_departing_makes_room(store, clock):
+    clock.auto = False
+    pace = limiter(store, clock, sale=Limit.parse("1/s"))
+    await pace.depart(ENQ, "sale")
+    first, second = (asyncio.ensure_future(pace.depart(ENQ, "sale")) for _ in range(2))
+    await clock.settle()
+
+    first.cancel()
+    clock.auto = True
+    await second
+
+    assert clock.monotonic() == pytest.approx(1.0, abs=0.01)
+
+
 async def test_the_estimate_is_what_then_happens(store, clock):
     pace = limiter(store, clock, sale=Limit.parse("10/s burst 4"))
 

@@ -164,6 +164,12 @@ class TestWaiting:
         assert plan.events == ()
         assert plan.probe is None
 
+    def test_waits_for_room_in_the_outbox(self):
+        assert is_nothing(decide(an_order(S.WAITING), an_offer(), circumstances(a_gate(), room=False)))
+
+    def test_asks_first_whether_there_is_room_or_not(self):
+        assert decide(an_order(S.WAITING), an_offer(), circumstances(room=False)).probe is not None
+
     def test_asks_again_once_its_title_was_read_again(self):
         plan = decide(an_order(S.WAITING), an_offer(), circumstances(a_gate(GateState.STALE, stale_rounds=1)))
         assert plan.probe is not None
@@ -314,6 +320,12 @@ class TestPriceRules:
         request = a_request(agreed_price=Decimal(agreed), price_rule=rule)
         plan = decide(an_order(S.WAITING, request=request), an_offer(), circumstances(a_gate()))
         assert plan.order.state is expected
+
+    def test_today_s_price_is_frozen_whether_there_is_room_or_not(self):
+        plan = decide(an_order(), an_offer(), circumstances(a_gate(), room=False))
+        assert path(plan) == [S.WAITING]
+        assert plan.operation is None
+        assert plan.order.agreed_price == PRICE.amount
 
     def test_a_price_that_nobody_agreed_to_is_never_charged_silently(self):
         plan = decide(an_order(S.WAITING, agreed_price=None), an_offer(), circumstances(a_gate()))

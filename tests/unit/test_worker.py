@@ -18,10 +18,12 @@ from structlog.testing import capture_logs
 from state.sqlite import SqliteStore, open_store
 from syncengine.delivery.bell import Bell
 from syncengine.delivery.breaker import FAILURES, BreakerState
+from syncengine.delivery.journal import Concluded
 from syncengine.delivery.limiter import Limiter
 from syncengine.delivery.retry import MOST_ATTEMPTS, Action, Decision
 from syncengine.delivery.spend import SpendGuard
-from syncengine.delivery.worker import FIRST_DUPLICATE, Worker
+from syncengine.delivery.trip import FIRST_DUPLICATE
+from syncengine.delivery.worker import Worker
 from syncengine.domain.delivery import (
     Arrival,
     Entry,
@@ -166,7 +168,11 @@ class Register:
         self.also: Callable[[Transaction, Entry], object] | None = None
         self.raises: list[Exception] = []
 
-    async def __call__(self, tx: Transaction, entry: Entry, verdict: Verdict, decision: Decision) -> None:
+    async def __call__(self, tx: Transaction, concluded: Sequence[Concluded]) -> None:
+        for each in concluded:
+            await self._hear(tx, each.entry, each.verdict, each.decision)
+
+    async def _hear(self, tx: Transaction, entry: Entry, verdict: Verdict, decision: Decision) -> None:
         kept = await tx.outbox.get(entry.id)
         assert kept is not None
         assert kept.state == entry.state, "the entry is saved before its settlement"
@@ -845,9 +851,10 @@ async def test_a_probe_that_is_never_sent_gives_way_to_the_next(house):
 # --- the spend guard ----------------------------------------------------------------------------------------------------
 
 
-async def test_the_spend_guard_pauses_the_source_before_the_sale_that_is_too_much(house):
+@pytest.mark.parametrize("concurrency", [1, 2, 5])
+async def test_the_spend_guard_pauses_the_source_before_the_sale_that_is_too_much(house, concurrency):
     house.guard = SpendGuard(max_orders_per_hour=3)
-    house.distributor.concurrency = 1
+    house.distributor.concurrency = concurrency
     await house.owe("r1", "r2", "r3", "r4", "r5")
 
     await house.drain()
@@ -877,6 +884,75 @@ async def test_the_spend_guard_counts_across_restarts_and_each_sale_once(house):
 
     assert house.distributor.effects == ["r1", "r2"]
     assert await house.paused() == "spend guard: more than 19.98 CAD within an hour"
+
+
+# --- entries that come to the same point together ------------------------------------------------------------------------
+
+
+async def test_entries_that_are_ready_together_share_their_sections(house):
+    house.distributor.concurrency = 20
+    await house.owe(*(f"r{number}" for number in range(20)))
+    steps = Steps(house)
+
+    await house.drain()
+
+    assert len(house.distributor.effects) == 20
+    calls_and_turns = 4 * 20
+    assert (steps.count - calls_and_turns) // 4 <= 8, "claims, journals and conclusions of all of them"
+
+
+async def test_a_settlement_that_fails_takes_none_of_the_others_with_it(house):
+    house.distributor.concurrency = 20
+    failed: list[str] = []
+
+    async def fail_once_for_r7(_tx: Transaction, entry: Entry) -> None:
+        if entry.operation.reference == "r7" and entry.state is EntryState.SETTLED:
+            failed.append("r7")
+            raise ValueError("no such order")
+
+    house.register.also = fail_once_for_r7
+    await house.owe(*(f"r{number}" for number in range(20)))
+
+    await house.drain()
+
+    states = {name: entry.state for name, entry in (await house.entries()).items()}
+    assert EntryState.PARKED is states.pop("r7")
+    assert {EntryState.SETTLED} == set(states.values())
+    assert failed, "it was tried"
+    assert sorted(house.distributor.effects) == sorted(f"r{number}" for number in range(20))
+    assert [1] * 20 == [len(await house.receipts(number)) for number in range(1, 21)]
+
+
+async def test_what_was_revoked_while_it_waited_is_not_sent_with_the_others(house):
+    house.pace = ShutPace()
+    await house.owe("r1", "r2", "r3")
+    running = asyncio.ensure_future(house.worker().drain())
+    await until(lambda: len(house.pace.turns) == 3)
+    async with house.store.transaction(Urgency.TRADE) as tx:
+        await tx.outbox.revoke([EntryId(2)])
+
+    house.pace.open.set()
+    await running
+
+    assert sorted(house.distributor.effects) == ["r1", "r3"]
+    assert sorted(house.register.told) == settled("r1", "r3")
+
+
+async def test_a_journaled_call_departs_at_an_instant_of_its_rate(house):
+    left: list[tuple[EntryState, ...]] = []
+
+    class Exit(FreePace):
+        async def depart(self, source: SourceName, limit: str) -> None:
+            left.append(tuple(entry.state for entry in (await house.entries()).values()))
+            assert house.distributor.sent == [], "it leaves only then"
+
+    house.pace = Exit()
+    await house.owe("r1")
+
+    await house.drain()
+
+    assert left == [(EntryState.SENT,)], "its journal is durable before"
+    assert house.distributor.effects == ["r1"]
 
 
 # --- running, stopping, failing -----------------------------------------------------------------------------------------
