@@ -58,9 +58,6 @@ DEFAULT_CONFIG = "syncengine.toml"
 FILE_SOURCE = SourceName("file")
 """The source of files that are named on the command line."""
 
-COLLECTED_AFTER = 20_000
-"""New objects after which garbage is looked for: importing makes many that all stay."""
-
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
 
@@ -259,9 +256,6 @@ def _configure_structlog(level: str) -> None:
 
 def run_async(main: Callable[[], Awaitable[T]]) -> T:
     """Run on uvloop; the first SIGINT or SIGTERM cancels, the second ends the process on the spot."""
-    # Records are many objects without cycles: looking for cycles at every seven hundred costs more than decoding them.
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
     return anyio.run(_interruptible, main, backend_options={"use_uvloop": True})
 
 
@@ -355,7 +349,8 @@ class Group(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - click's own signature
         """Run, and leave with the right code."""
         kwargs["standalone_mode"] = False
-        gc.set_threshold(COLLECTED_AFTER)
+        # Records, like what imports make, are many objects without cycles: looking for some at every seven hundred costs more.
+        gc.set_threshold(50_000, 20, 50)
         try:
             code = super().main(*args, **kwargs)
         except click.exceptions.Abort:

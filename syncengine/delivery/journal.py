@@ -11,17 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-import structlog
-
 from syncengine.delivery.retry import Action, Decision
 from syncengine.delivery.spend import SpendGuard, Spending
 from syncengine.delivery.together import Together
 from syncengine.delivery.trip import Trip, concluded, unclaimed
 from syncengine.domain.delivery import Entry, EntryState, Gate, GateState, OperationKind, Request, Verdict
 from syncengine.domain.ids import SourceName
+from syncengine.logs import Logger
 from syncengine.ports import Clock, Store, Transaction
 
-_log = structlog.get_logger(__name__)
+_log = Logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
