@@ -4,7 +4,7 @@
 #   make demo      the whole engine against stub distributors
 #   make test      the tests; ARGS="-k frames -x" goes to pytest
 #   make check     format, lint, types, import contracts, tests: what must pass before a commit
-#   make bench     the hot path measured on this machine; ARGS as for `run.py bench`
+#   make bench     the figures of the README, in half an hour; ARGS as for `run.py bench run`
 #   make fuzz      hunt for input that breaks the reading of messages; SECONDS=600 for ten minutes a target
 #   make format    bring the sources into shape
 #   make lock      choose exact versions anew; UPGRADE=1 takes the newest
@@ -50,8 +50,10 @@ check: $(INSTALLED)
 	@echo "== tests"
 	@$(BIN)/python -m pytest $(ARGS)
 
+# The figures of the README: everything that is measured there, five rounds, with charts and a page in var/bench/report.
 bench: $(INSTALLED)
-	@$(BIN)/python run.py bench $(ARGS)
+	@$(BIN)/python run.py bench run passes peers memory lag orders start \
+		--records 50000 --rounds 5 --report var/bench/report $(ARGS)
 
 fuzz: $(FUZZER)
 	@for target in framing envelope; do \
@@ -64,7 +66,8 @@ format: $(INSTALLED)
 
 lock: $(INSTALLED)
 	@$(call resolve,requirements)
-	@$(call resolve,requirements-dev,--constraints requirements.lock)
+	@$(call resolve,requirements-bench,--constraints requirements.lock)
+	@$(call resolve,requirements-dev,--constraints requirements.lock --constraints requirements-bench.lock)
 	@$(call resolve,requirements-fuzz,--constraints requirements-dev.lock)
 	@echo "The lock files are up to date; 'make install' brings $(VENV) to them."
 

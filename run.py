@@ -1016,15 +1016,12 @@ async def _demo(titles: int, seed: int) -> int:
     return 0
 
 
-@cli.command()
-@click.option("--records", type=click.IntRange(100), default=None, help="How large a feed.")
-@click.option("--rounds", type=click.IntRange(1), default=None, help="The best of so many rounds counts.")
-@as_json
-def bench(records: int | None, rounds: int | None, *, as_json: bool) -> int:
-    """Measure the hot path, in ratios of one run."""
-    given = {name: value for name, value in (("records", records), ("rounds", rounds)) if value is not None}
-    importlib.import_module("bench").run(**given, as_json=as_json)
-    return 0
+@cli.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def bench(arguments: tuple[str, ...]) -> int:
+    """Measure the hot path, in ratios of one run. list, run, compare."""
+    command = importlib.import_module("bench.cli").bench
+    return int(command.main(list(arguments), prog_name="run.py bench", standalone_mode=False) or 0)
 
 
 if __name__ == "__main__":

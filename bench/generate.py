@@ -1,234 +1,172 @@
-"""Makes ONIX feeds of any size for the benchmark: the same seed gives the same bytes, and a later edition of them.
-
-A record looks like what e-book hubs send: several contributors and subjects, marked-up descriptions (some in CDATA),
-comments here and there, a price for each of several markets. Some comments and CDATA sections hold what looks like an end
-tag, so that a reader that cuts corners counts wrongly.
-"""
+"""Writes ONIX feeds of any size: the same plan gives the same bytes; 500 MB take seconds, in constant memory."""
 
 from __future__ import annotations
 
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from gzip import GzipFile
 from itertools import islice
 from pathlib import Path
 from random import Random
+from typing import IO
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from stdnum import ean
+import xxhash
+import zstandard
 
-MARKETS = (("CA", "CAD"), ("US", "USD"), ("FR", "EUR"), ("BE", "EUR"), ("CH", "CHF"), ("GB", "GBP"))
-_TEXT = (
-    "la mer est calme ce soir et rien ne bouge sous les étoiles un homme marche vers le phare sans se retourner "
-    "the house stood empty for years until a letter came from an uncle nobody remembered and the door was opened "
-    "det var en gang en øy langt mot nord der vinden aldri hvilte over het water hing een dunne mist toen zij "
-    "een brief vond naïve café déjà façade œuvre garçon Zürich straße fjord háček piñata señor łódź"
-)
-WORDS = _TEXT.split()
-_RECORDS_A_WRITE = 500
+from bench.plan import Change, Compression, Edit, Encoding, FeedPlan, Order
+from bench.records import Maker, Record, written
+from bench.shapes import opening, parts_of
+
+RECORDS_A_WRITE = 200
+_DAY_ONE = (2026, 11, 21, 3, 0, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feed:
-    """A feed on disk: how many records it holds and how many of them differ from the first edition of the same seed."""
+    """A feed on disk, and what it does to a store that holds the first edition of its catalogue.
+
+    `records` are those in the file, notices of removal among them; `bytes` what it says unpacked; `edits` how many records have
+    each edit. Afterwards `live` records are known, and `digest` (see `LiveDigest`) is over them.
+    """
 
     path: Path
     records: int
     bytes: int
-    changed: int
+    file_bytes: int
+    edits: Mapping[Edit, int]
+    live: int
+    digest: str
+
+    @property
+    def changed(self) -> int:
+        """How many records differ from the first edition."""
+        return sum(self.edits.values())
+
+
+class LiveDigest:
+    """A digest over live records in any order: the sum of theirs, each over its facts (`told`) and its bytes, 128 bits wide."""
+
+    def __init__(self) -> None:
+        self.records = 0
+        self._sum = 0
+
+    def add(self, facts: str, body: bytes) -> None:
+        """Take in one record; it must come once."""
+        self.records += 1
+        self._sum += xxhash.xxh3_128_intdigest(facts.encode() + b"\0" + body)
+
+    def hexdigest(self) -> str:
+        """The digest so far."""
+        return f"{self._sum % (1 << 128):032x}"
 
 
 def write_feed(path: Path, *, records: int, seed: int, changed_share: float = 0.0) -> Feed:
-    """Write a message of so many records, in constant memory.
+    """Write a usual feed: of a hub, 10 kB a record; of a later edition where a share of the records is to differ."""
+    change = Change.EDITED if changed_share else Change.NONE
+    return write(path, FeedPlan(records=records, seed=seed, change=change, share=changed_share))
 
-    `changed_share` (0 to 1) of its records differ from the first edition: a third each in a price and in the availability,
-    at the same length, and a third in a longer description. The header differs, too, as it does from day to day.
-    """
-    random = Random(f"{seed} text")  # noqa: S311 - the same feed again matters here, not secrecy
-    changed = changed_records(records, seed, changed_share)
-    paragraphs = [_paragraph(random) for _ in range(400)]
-    numbers = iter(range(records))
+
+def write(path: Path, plan: FeedPlan) -> Feed:
+    """Write the feed of a plan to a path."""
+    digest = LiveDigest()
+    size = 0
+    with _packed(path, plan.compression) as file:
+        for block in _blocks(plan, digest):
+            file.write(block)
+            size += len(block)
+    edits = Counter(edits_of(plan).values())
+    return Feed(
+        path=path,
+        records=plan.records + edits[Edit.ADDED] - edits[Edit.VANISHED],
+        bytes=size,
+        file_bytes=path.stat().st_size,
+        edits=dict(edits),
+        live=digest.records,
+        digest=digest.hexdigest(),
+    )
+
+
+def edits_of(plan: FeedPlan) -> dict[int, Edit]:
+    """The edit of each changed record, by its number; exactly the plan's share of them."""
+    random = Random(f"{plan.seed} changed")  # noqa: S311 - the same feed again matters here, not secrecy
+    kinds = plan.change.edits
+    numbers = random.sample(range(plan.records), plan.changed)
+    return {number: kinds[place % len(kinds)] for place, number in enumerate(numbers)}
+
+
+def sequence(plan: FeedPlan) -> Iterator[tuple[int, Edit | None]]:
+    """The records of the file in order: their numbers, new ones from `records` on, and their edits."""
+    edits = edits_of(plan)
+    new = iter(range(plan.records, 2 * plan.records))
+    for number in _numbers(plan):
+        match edits.get(number):
+            case Edit.VANISHED:
+                continue
+            case Edit.ADDED:
+                yield number, None
+                yield next(new), None
+            case edit:
+                yield number, edit
+
+
+def _numbers(plan: FeedPlan) -> Iterable[int]:
+    if plan.order is not Order.SHUFFLED:
+        return range(plan.records) if plan.order is Order.SAME else reversed(range(plan.records))
+    numbers = array("l", range(plan.records))
+    Random(f"{plan.seed} order").shuffle(numbers)  # noqa: S311 - as above
+    return numbers
+
+
+def _blocks(plan: FeedPlan, digest: LiveDigest) -> Iterator[bytes]:
+    """The bytes of the feed; its live records are put into the digest on the way."""
+    maker = Maker(plan)
+    lines = sequence(plan)
+    yield _encoded(_opening(plan), plan, mark="\ufeff")
+    while batch := [maker.make(number, edit) for number, edit in islice(lines, RECORDS_A_WRITE)]:
+        for record in batch:
+            if record.facts:
+                digest.add(record.facts, record.body)
+        yield _encoded(_block(batch), plan)
+    yield _encoded(b"\n" + written("</ONIXMessage>", plan) + b"\n", plan)
+
+
+def _opening(plan: FeedPlan) -> bytes:
+    edition = 1 if plan.change is Change.NONE else 2
+    head = opening(plan, parts_of(plan).header)
+    return written(head.replace("@edition@", str(edition)).replace("@day@", str(20 + edition)), plan)
+
+
+def _block(records: Iterable[Record]) -> bytes:
+    return b"".join(part for record in records for part in (b"\n  ", record.body))
+
+
+def _encoded(block: bytes, plan: FeedPlan, mark: str = "") -> bytes:
+    return (mark + block.decode()).encode("utf-16-le") if plan.encoding is Encoding.UTF_16 else block
+
+
+@contextmanager
+def _packed(path: Path, compression: Compression) -> Iterator[IO[bytes]]:
+    """The file to write into; nothing of the moment of writing goes into what is packed."""
     with path.open("wb") as file:
-        file.write(_opening(edition=1 if changed else 0))
-        while batch := list(islice(numbers, _RECORDS_A_WRITE)):
-            file.writelines(_record(number, seed, paragraphs, is_changed=number in changed) for number in batch)
-        file.write(b"</ONIXMessage>\n")
-        size = file.tell()
-    return Feed(path=path, records=records, bytes=size, changed=len(changed))
+        match compression:
+            case Compression.PLAIN:
+                yield file
+            case Compression.GZIP:
+                with GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+                    yield packed  # type: ignore[misc] # a file for all that is done with it here
+            case Compression.ZSTD:
+                with zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as packed:
+                    yield packed
+            case Compression.ZIP:
+                with ZipFile(file, "w") as archive, archive.open(_member(), "w", force_zip64=True) as packed:
+                    yield packed
 
 
-def changed_records(records: int, seed: int, share: float) -> frozenset[int]:
-    """The numbers of the records that differ in a later edition; exactly the share, rounded."""
-    random = Random(f"{seed} changed")  # noqa: S311 - as above
-    return frozenset(random.sample(range(records), round(records * share)))
-
-
-def reference(number: int) -> str:
-    """The RecordReference of the record with this number."""
-    return f"com.example.bench.{number:09d}"
-
-
-def _opening(edition: int) -> bytes:
-    return f"""<?xml version="1.0" encoding="UTF-8"?>
-<ONIXMessage xmlns="http://ns.editeur.org/onix/3.0/reference" release="3.0">
-  <Header>
-    <Sender>
-      <SenderName>Bench</SenderName>
-    </Sender>
-    <MessageNumber>{1 + edition}</MessageNumber>
-    <SentDateTime>202611{20 + edition}T0300Z</SentDateTime>
-    <DefaultLanguageOfText>fre</DefaultLanguageOfText>
-  </Header>
-""".encode()
-
-
-def _paragraph(random: Random) -> str:
-    sentences = (" ".join(random.choices(WORDS, k=random.randint(6, 18))).capitalize() + "." for _ in range(5))
-    return " ".join(sentences)
-
-
-def _record(number: int, seed: int, paragraphs: list[str], *, is_changed: bool) -> bytes:
-    random = Random(seed * 1_000_003 + number)  # noqa: S311 - as above
-    has_new_price = is_changed and number % 3 == 0
-    is_unavailable = is_changed and number % 3 == 1
-    has_new_text = is_changed and number % 3 == 2
-    comment = "    <!-- relu; </Product> manque ailleurs -->\n" if random.random() < 0.1 else ""
-    return f"""  <Product datestamp="20261101">
-    <RecordReference>{reference(number)}</RecordReference>
-    <NotificationType>03</NotificationType>
-{comment}{_identifiers(number)}    <DescriptiveDetail>
-      <ProductComposition>00</ProductComposition>
-      <ProductForm>ED</ProductForm>
-      <ProductFormDetail>{random.choice(("E101", "E107"))}</ProductFormDetail>
-      <EpubTechnicalProtection>{random.choice(("00", "02", "03"))}</EpubTechnicalProtection>
-      <TitleDetail>
-        <TitleType>01</TitleType>
-        <TitleElement>
-          <TitleElementLevel>01</TitleElementLevel>
-          <TitleText>{" ".join(random.choices(WORDS, k=5)).capitalize()}</TitleText>
-        </TitleElement>
-      </TitleDetail>
-{_contributors(random)}      <Language>
-        <LanguageRole>01</LanguageRole>
-        <LanguageCode>{random.choice(("fre", "eng", "nor", "dut"))}</LanguageCode>
-      </Language>
-      <Extent>
-        <ExtentType>00</ExtentType>
-        <ExtentValue>{random.randint(60, 900)}</ExtentValue>
-        <ExtentUnit>03</ExtentUnit>
-      </Extent>
-{_subjects(random)}    </DescriptiveDetail>
-    <CollateralDetail>
-{_texts(random, paragraphs, extra=" Édition revue." if has_new_text else "")}    </CollateralDetail>
-    <PublishingDetail>
-      <Imprint>
-        <ImprintName>{random.choice(WORDS).capitalize()} &amp; Cie</ImprintName>
-      </Imprint>
-      <Publisher>
-        <PublishingRole>01</PublishingRole>
-        <PublisherName>{random.choice(WORDS).capitalize()}</PublisherName>
-      </Publisher>
-      <PublishingStatus>04</PublishingStatus>
-      <PublishingDate>
-        <PublishingDateRole>01</PublishingDateRole>
-        <Date dateformat="00">20{random.randint(10, 26)}{random.randint(1, 12):02d}{random.randint(1, 28):02d}</Date>
-      </PublishingDate>
-      <SalesRights>
-        <SalesRightsType>01</SalesRightsType>
-        <Territory>
-          <RegionsIncluded>WORLD</RegionsIncluded>
-        </Territory>
-      </SalesRights>
-    </PublishingDetail>
-{_supply(random, "40" if is_unavailable else "20", 1 if has_new_price else 0)}  </Product>
-""".encode()
-
-
-def _identifiers(number: int) -> str:
-    stem = f"978{number % 1_000_000_000:09d}"
-    return f"""    <ProductIdentifier>
-      <ProductIDType>01</ProductIDType>
-      <IDTypeName>bench</IDTypeName>
-      <IDValue>{number}</IDValue>
-    </ProductIdentifier>
-    <ProductIdentifier>
-      <ProductIDType>15</ProductIDType>
-      <IDValue>{stem}{ean.calc_check_digit(stem)}</IDValue>
-    </ProductIdentifier>
-"""
-
-
-def _contributors(random: Random) -> str:
-    return "".join(
-        f"""      <Contributor>
-        <SequenceNumber>{place}</SequenceNumber>
-        <ContributorRole>{"A01" if place == 1 else "B06"}</ContributorRole>
-        <NamesBeforeKey>{random.choice(WORDS).capitalize()}</NamesBeforeKey>
-        <KeyNames>{random.choice(WORDS).capitalize()}</KeyNames>
-        <BiographicalNote textformat="06">{" ".join(random.choices(WORDS, k=30)).capitalize()}.</BiographicalNote>
-      </Contributor>
-"""
-        for place in range(1, random.randint(2, 4))
-    )
-
-
-def _subjects(random: Random) -> str:
-    return "".join(
-        f"""      <Subject>
-        <SubjectSchemeIdentifier>{random.choice(("10", "29", "93"))}</SubjectSchemeIdentifier>
-        <SubjectCode>FIC{random.randint(0, 99):02d}0000</SubjectCode>
-        <SubjectHeadingText>{random.choice(WORDS)} / {random.choice(WORDS)}</SubjectHeadingText>
-      </Subject>
-"""
-        for _ in range(random.randint(3, 7))
-    )
-
-
-def _texts(random: Random, paragraphs: list[str], extra: str) -> str:
-    shown = [random.choice(paragraphs) + extra, random.choice(paragraphs)]
-    style = random.random()
-    if style < 0.3:
-        content = f"<![CDATA[<p>{'</p><p>'.join(shown)}</p>{'</Product>' if style < 0.03 else ''}]]>"
-        kind = "02"
-    elif style < 0.6:
-        content, kind = "".join(f"<p>{paragraph}</p>" for paragraph in shown), "05"
-    else:
-        content, kind = "\n\n".join(shown), "06"
-    return f"""      <TextContent>
-        <TextType>03</TextType>
-        <ContentAudience>00</ContentAudience>
-        <Text textformat="{kind}">{content}</Text>
-      </TextContent>
-      <SupportingResource>
-        <ResourceContentType>01</ResourceContentType>
-        <ContentAudience>00</ContentAudience>
-        <ResourceMode>03</ResourceMode>
-        <ResourceVersion>
-          <ResourceForm>02</ResourceForm>
-          <ResourceLink>https://covers.example/{random.randrange(10**9):09d}.jpg</ResourceLink>
-        </ResourceVersion>
-      </SupportingResource>
-"""
-
-
-def _supply(random: Random, availability: str, raised: int) -> str:
-    prices = "".join(
-        f"""        <Price>
-          <PriceType>{price_type}</PriceType>
-          <PriceAmount>{random.randint(10, 80) + raised}.{random.choice(("00", "49", "99"))}</PriceAmount>
-          <CurrencyCode>{currency}</CurrencyCode>
-          <Territory>
-            <CountriesIncluded>{country}</CountriesIncluded>
-          </Territory>
-        </Price>
-"""
-        for country, currency in MARKETS
-        for price_type in ("01", "41")
-    )
-    return f"""    <ProductSupply>
-      <SupplyDetail>
-        <Supplier>
-          <SupplierRole>03</SupplierRole>
-          <SupplierName>Bench</SupplierName>
-        </Supplier>
-        <ProductAvailability>{availability}</ProductAvailability>
-{prices}      </SupplyDetail>
-    </ProductSupply>
-"""
+def _member() -> ZipInfo:
+    member = ZipInfo("feed.xml", _DAY_ONE)
+    member.compress_type = ZIP_DEFLATED
+    return member

@@ -18,6 +18,8 @@ TOP = {
     "adapters",
     "bench",
     "pyproject.toml",
+    "requirements-bench.in",
+    "requirements-bench.lock",
     "requirements-dev.in",
     "requirements-dev.lock",
     "requirements-fuzz.in",
@@ -150,7 +152,7 @@ def wanted(path: Path) -> set[str]:
     return {normalised(re.split("[<>=!~]", line)[0]) for line in lines if line and not line.startswith("-")}
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-dev", "requirements-fuzz"])
+@pytest.mark.parametrize("name", ["requirements", "requirements-bench", "requirements-dev", "requirements-fuzz"])
 def test_lock_files_hold_exact_versions_with_hashes_and_no_index(root: Path, name: str) -> None:
     path = root / f"{name}.lock"
     assert wanted(root / f"{name}.in") <= set(locked(path))
