@@ -73,7 +73,7 @@ _ANY_ZONE: Final = ZoneInfo("UTC")
 @lru_cache(maxsize=4096)
 def odd_identifier(scheme: str, value: str) -> Noted | None:
     """The warning of an ISBN or GTIN that cannot be one, by its length, its prefix or its check digit."""
-    if scheme not in _CHECKED:
+    if scheme not in _CHECKED or (scheme != ProductIdType.ISBN_10 and _is_sound_isbn(value)):
         return None
     from stdnum import isbn
 
@@ -86,6 +86,17 @@ def odd_identifier(scheme: str, value: str) -> Noted | None:
     else:
         says = f"{name} {value!r} is not valid: its check digit or its prefix is wrong"
     return Noted(WarningKind.INVALID_IDENTIFIER, says)
+
+
+def _is_sound_isbn(value: str) -> bool:
+    """Whether the text is an ISBN-13 in plain digits, as nearly all are; of anything else the library has to judge.
+
+    The digits' codes are those of `0` and up, whose weighted sum is a multiple of ten.
+    """
+    if len(value) != 13 or not value.startswith(("978", "979")) or not (value.isascii() and value.isdigit()):
+        return False
+    codes = value.encode()
+    return (sum(codes[::2]) + 3 * sum(codes[1::2])) % 10 == 0
 
 
 @lru_cache(maxsize=4096)
