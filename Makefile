@@ -4,7 +4,7 @@
 #   make demo      the whole engine against stub distributors
 #   make test      the tests; ARGS="-k frames -x" goes to pytest
 #   make check     format, lint, types, import contracts, tests: what must pass before a commit
-#   make bench     the figures of the README, in half an hour; ARGS as for `run.py bench run`
+#   make bench     the figures of the README, in about an hour; ARGS as for `run.py bench run`
 #   make fuzz      hunt for input that breaks the reading of messages; SECONDS=600 for ten minutes a target
 #   make format    bring the sources into shape
 #   make lock      choose exact versions anew; UPGRADE=1 takes the newest
