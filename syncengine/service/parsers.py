@@ -26,7 +26,7 @@ from syncengine.service.parsing import Answer, Base, Compared, Parsed, Task, rea
 
 __all__ = ["BREATH", "Compared", "Parsed", "Parsers"]
 
-BREATH = 16
+BREATH = 4
 """Records parsed or compared between two chances for other work: a few milliseconds."""
 
 _PORTION = 64

@@ -15,8 +15,8 @@ from syncengine.ports import Acknowledging, Part, PassState
 from syncengine.service.options import PassOptions
 from syncengine.service.verdict import Verdict
 
-BATCH_RECORDS = 1000
-BATCH_BYTES = 8 << 20
+BATCH_RECORDS = 256
+BATCH_BYTES = 4 << 20
 """Frames are looked up, parsed and committed in batches of at most so many records or bytes."""
 
 HEAVY_BYTES = 1 << 17
