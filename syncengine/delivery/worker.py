@@ -47,6 +47,7 @@ GRACE_SECONDS = 20.0
 
 DUPLICATE = "duplicate"
 """The word by which calls tell that a distributor knows the reference of a first request (ports.Calls.read)."""
+_SERVED = frozenset({Outcome.ACCEPTED, Outcome.ALREADY_DONE})
 _log = Logger(__name__)
 
 
@@ -151,7 +152,8 @@ class Worker:
     async def _claim(self) -> tuple[Sequence[Entry], float]:
         """Entries to begin with, or how many seconds to rest before asking again."""
         now = self._clock.monotonic()
-        free = self._calls.concurrency - sum(not trip.is_decided for trip in self._trips)
+        places = self._calls.concurrency
+        free = min(places - sum(not trip.is_served for trip in self._trips), 2 * places - len(self._trips))
         room = self._breaker.room(now, free)
         if room < 1:
             is_resting = free > 0 and self._breaker.state is BreakerState.OPEN
@@ -176,7 +178,7 @@ class Worker:
         lesser = sum(
             PRIORITY[trip.entry.operation.kind] > PRIORITY[OperationKind.SALE]
             for trip in self._trips
-            if not trip.is_decided
+            if not trip.is_served
         )
         return max(self._calls.concurrency // 2, 1) - lesser
 
@@ -344,9 +346,10 @@ class Worker:
     async def _conclude(self, trip: Trip, verdict: Verdict, decision: Decision) -> None:
         """Keep receipts, entry and what follows from them in one transaction, which no cancellation breaks."""
         decision = replace(decision, note=decision.note or explain(trip, verdict, decision))
-        # Another may be called meanwhile.
-        trip.is_decided = True
-        self._stirred.ring()
+        if verdict.outcome in _SERVED:
+            # Another may be called meanwhile. Behind a refusal none is: it may be about to close the gate of many.
+            trip.is_served = True
+            self._stirred.ring()
         with anyio.CancelScope(shield=True):
             entry = await self._journal.conclude(trip, verdict, decision)
         if entry is not None:
