@@ -156,11 +156,14 @@ class FrameIndex:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def find(self, reference: bytes) -> int:
-        """The position of a reference, in UTF-8; -1 where it has no live record."""
+    def find(self, reference: bytes, likely: int = -1) -> int:
+        """The position of a reference, in UTF-8; -1 where it has no live record. `likely` is where to look first, if anywhere."""
+        mark = reference_mark(reference)
+        if 0 <= likely < len(self) and self._marks[likely] == mark:
+            return likely
         if self._positions is None:
             self._positions = dict(zip(self._marks, range(len(self)), strict=True))
-        return self._positions.get(reference_mark(reference), -1)
+        return self._positions.get(mark, -1)
 
     def fingerprint(self, position: int) -> bytes:
         """Of the frame that is predicted there."""

@@ -119,7 +119,7 @@ class Recogniser:
             while not needed:
                 self._follow(window, view)
                 opening = OPENING.match(window.buffer, window.position)
-                at = self._index.find(opening[2].strip(BLANKS)) if opening else -1
+                at = self._index.find(opening[2].strip(BLANKS), self._expected) if opening else -1
                 if opening is None or at < 0 or self._known[at]:
                     break
                 start = opening.start(1)
@@ -184,7 +184,7 @@ class Recogniser:
         start = window.position
         raw = _raw_reference(window.buffer, start, end)
         identity = self.identity(raw)
-        at = self._index.find(identity) if identity else -1
+        at = self._index.find(identity, self._expected) if identity else -1
         is_repeated = (self._is_repeated(identity, at) or is_doubtful) and bool(identity)
         self.record_count += 1
         self._last_raw = raw
