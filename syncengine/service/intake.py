@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from anyio import create_task_group
+from anyio.lowlevel import checkpoint
 
 from syncengine.catalogue.guards import GUARDS, Tallies, judge, tally
 from syncengine.domain.frame import Context, Frame, FrameIndex
@@ -38,7 +39,7 @@ from syncengine.ports import (
 from syncengine.service.applying import Applier
 from syncengine.service.batch import OUTCOMES, gone, judge_batch, with_derived_references
 from syncengine.service.options import PassOptions
-from syncengine.service.parsers import Parsers
+from syncengine.service.parsers import BREATH, Parsers
 from syncengine.service.placing import mark_of, passes_over
 from syncengine.service.progress import Progress, Unwatched
 from syncengine.service.reading import stretches
@@ -464,7 +465,9 @@ class Intake:
         if judged is None:
             return
         work.report.count(RecordOutcome.UNCHANGED, sum(map(len, judged.unchanged)))
-        for verdict in judged.verdicts:
+        for number, verdict in enumerate(judged.verdicts):
+            if number % BREATH == 0:
+                await checkpoint()
             self._account(verdict, batch.part.name, batch.emitted_before, work)
         await self._commit(judged, work)
 

@@ -20,6 +20,7 @@ from syncengine.onix.difference import Difference, Written
 from syncengine.onix.parsing import ParsedRecord, Reading
 
 _PR_SET_PDEATHSIG = 1
+_NICENESS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +93,8 @@ def begin_worker(parent: int, codes: CodeLists | None) -> None:
     global _worker_codes  # noqa: PLW0603 - set once, before the first batch
     _worker_codes = codes
     _die_with_parent(parent)
+    # Where cores are few, who sells goes before who reads.
+    os.nice(_NICENESS)
     # What is made here has no cycles and soon goes: looking for them costs more than all they could hold.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
