@@ -27,10 +27,12 @@ def test_the_framing_loop_takes_no_more_instructions_than_it_did(counts: Counts)
 @needs_valgrind
 @pytest.mark.timeout(600)
 def test_the_ceilings_are_near_enough_to_notice_a_regress(counts: Counts) -> None:
-    """When a loop has become much faster, its ceiling must come down, or the next regress would hide below it."""
-    ceilings = read_ceilings()
-    slack = {name: ceilings.times_bare[name] / ratio for name, ratio in counts.ratios.items()}
-    assert {} == {name: times for name, times in slack.items() if times > 1 + 2 * ceilings.tolerance}
+    """When a loop has become twice as fast, its ceiling must come down, or the next regress would hide below it.
+
+    Where the processor has no wide registers hashing takes twice the instructions, and less than that is told by chance.
+    """
+    slack = {name: read_ceilings().times_bare[name] / ratio for name, ratio in counts.ratios.items()}
+    assert {} == {name: times for name, times in slack.items() if times > 2.2}
 
 
 @needs_valgrind
