@@ -95,7 +95,7 @@ def parse(body: bytes, context: Context, reading: Reading | None = None) -> Pars
 
 
 def read(written: Written, reading: Reading) -> ParsedRecord:
-    """The same for a record that is going to be compared, too: its text is made once."""
+    """The same for a record that may be compared, too."""
     product = _at_a_glance(written, reading.codes)
     if product is not None:
         return ParsedRecord(product=product, warnings=())

@@ -37,6 +37,9 @@ _DESCRIPTIVE: Final = frozenset(
         *("EpubTechnicalProtection", "TitleDetail"),
     }
 )
+_TITLE: Final = frozenset({"TitleType", "TitleElement"})
+_MORE_OF_TITLE: Final = frozenset({"Subtitle", "PartNumber"})
+_TITLE_ELEMENT: Final = _MORE_OF_TITLE | {"TitleElementLevel", "TitleText"}
 _PUBLISHING: Final = frozenset(
     {
         *("Publisher", "Imprint", "PublishingStatus", "PublishingDate"),
@@ -54,8 +57,6 @@ _MOST_PRICES: Final = 8192
 _MOST_TAGS: Final = 4096
 _AMOUNT: Final = re.compile(r"[0-9]{1,8}(?:\.[0-9]{1,4})?")
 """Amounts of which there is nothing to tell, whatever else a price says."""
-_AMOUNT_TAG: Final = "PriceAmount>"
-_SHORT_AMOUNT_TAG: Final = "j151>"
 _UNKNOWN: Final = object()
 
 _Node = etree._Element  # noqa: SLF001 - the stubs' name of an element
@@ -114,8 +115,7 @@ class Walk:
         self._fine = _Fine(texts, refused)
         self._read = read
         self._kept: dict[str, Any] = {}
-        self._prices: dict[tuple[int, str], Price] = {}
-        """By the number of what is kept of a price without its amount, and the amount."""
+        self._prices: dict[str, Price] = {}
 
     def product(self, root: _Node) -> Product:
         """The facts of the one record in a tree; raises NotPlain."""
@@ -148,7 +148,7 @@ class Walk:
             form_details=self._codes(descriptive, "ProductFormDetail"),
             form_features=self._each(descriptive, "ProductFormFeature"),
             protections=self._codes(descriptive, "EpubTechnicalProtection"),
-            title=self._read("TitleDetail", descriptive["TitleDetail"]) if "TitleDetail" in descriptive else None,
+            title=self._title(descriptive["TitleDetail"]) if "TitleDetail" in descriptive else None,
             publisher=self._facts("Publisher", publishers) if publishers else None,
             publishing_status=self._code(publishing, "PublishingStatus"),
             publishing_dates=self._each(publishing, "PublishingDate"),
@@ -165,8 +165,22 @@ class Walk:
             raise NotPlain
         if "IDTypeName" not in found:
             return ProductIdentifier(type=scheme, value=value)
-        name = strip_blanks(" ".join((self._text(found, "IDTypeName") or "").split()))
-        return ProductIdentifier(type=scheme, value=value, type_name=name or None)
+        return ProductIdentifier(type=scheme, value=value, type_name=_words(self._text(found, "IDTypeName")))
+
+    def _title(self, nodes: Sequence[_Node]) -> str | None:
+        """Not kept, for no two are the same; the only text of the only title is read here, as most are."""
+        found = self._sorted(nodes[0], _TITLE)
+        elements = found.get("TitleElement", ())
+        if len(nodes) == len(elements) == 1:
+            said = self._sorted(elements[0], _TITLE_ELEMENT)
+            # Asked for lest they be odd; one title needs no ranking.
+            self._code(found, "TitleType")
+            self._code(said, "TitleElementLevel")
+            title = _words(self._text(said, "TitleText"))
+            if title and _MORE_OF_TITLE.isdisjoint(said):
+                return title
+        read: str | None = self._read("TitleDetail", nodes)
+        return read
 
     def _supplies(self, node: _Node) -> list[ProductSupply]:
         """Once for each channel that its markets are split into (reference/onix.md 2.12)."""
@@ -207,25 +221,22 @@ class Walk:
     # --- composites that are kept
 
     def _price(self, node: _Node) -> Price:
-        """Kept by what it says besides its amount, and once more with it."""
-        said, amount = _without_amount(_spelled(node))
-        found = self._kept.get(said)
-        if found is None:
-            price: Price = self._read("Price", [node])
-            if amount and (price.amount != _amount(amount) or _amounts_in(said) > 1):
-                raise NotPlain
-            found = self._keep(said, (price, len(self._kept)))
-        price, number = found
-        if not amount:
-            return price
-        return self._prices.get((number, amount)) or self._priced(price, number, amount)
+        said = _spelled(node)
+        return self._prices.get(said) or self._keep_price(said, node)
 
-    def _priced(self, price: Price, number: int, amount: str) -> Price:
-        priced = replace(price, amount=_amount(amount))
+    def _keep_price(self, said: str, node: _Node) -> Price:
+        """Of a price that differs from a known one in nothing but its amount only that is read."""
+        rest, amount = _without_amount(said)
+        price: Price | None = self._kept.get(rest)
+        if price is None:
+            price = self._read("Price", [node])
+            if amount and (price.amount != _amount(amount) or _amounts_in(said) != 1):
+                raise NotPlain
+            self._keep(rest, price)
         if len(self._prices) >= _MOST_PRICES:
             self._prices.clear()
-        self._prices[number, amount] = priced
-        return priced
+        self._prices[said] = price = replace(price, amount=_amount(amount)) if amount else price
+        return price
 
     def _each(self, found: _Found, name: str) -> tuple[Any, ...]:
         return tuple([self._facts(name, [node]) for node in found.get(name, ())])
@@ -238,7 +249,6 @@ class Walk:
     def _keep(self, key: str, facts: Any) -> Any:  # noqa: ANN401 - the same
         if len(self._kept) >= _MOST_KEPT:
             self._kept.clear()
-            self._prices.clear()
         self._kept[key] = facts
         return facts
 
@@ -299,25 +309,27 @@ def _spelled(node: _Node) -> str:
 
 
 def _without_amount(said: str) -> tuple[str, str]:
-    """What a price says besides its amount, and that; nothing where it is not to be taken out."""
-    at = said.find(_AMOUNT_TAG) + len(_AMOUNT_TAG)
-    if at < len(_AMOUNT_TAG):
-        at = said.find(_SHORT_AMOUNT_TAG) + len(_SHORT_AMOUNT_TAG)
-    end = said.find("<", at)
-    amount = said[at:end]
-    if _amount(amount) is None:
-        return said, ""
-    return said[:at] + said[end:], amount
+    """What a price says besides its amount, and that; nothing where it cannot be taken out."""
+    tag = "<PriceAmount>" if "<PriceAmount>" in said else "<j151>"
+    before, _, rest = said.partition(tag)
+    amount, _, behind = rest.partition("<")
+    return (f"{before}{tag}<{behind}", amount) if _amount(amount) is not None else (said, "")
 
 
-def _amounts_in(said: str) -> int:
-    return (said.count(_AMOUNT_TAG) + said.count(_SHORT_AMOUNT_TAG)) // 2
+def _amounts_in(said: str) -> float:
+    """How many amounts there are, wherever; half of one is but a tag."""
+    return (said.count("PriceAmount>") + said.count("j151>")) / 2
 
 
 def _one(nodes: Sequence[_Node]) -> _Node:
     if len(nodes) != 1:
         raise NotPlain
     return nodes[0]
+
+
+def _words(text: str | None) -> str | None:
+    """A text for people, on one line."""
+    return strip_blanks(" ".join(text.split())) or None if text else None
 
 
 def _reference(written: str | None) -> RecordReference:

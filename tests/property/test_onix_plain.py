@@ -13,7 +13,7 @@ from lxml import etree
 
 from bench.generate import write as write_feed
 from bench.plan import Encoding, FeedPlan, Shape, Tags
-from syncengine.domain.frame import Context, Frame, FrameIndex
+from syncengine.domain.frame import Context, Frame, FrameIndex, MessageHeader
 from syncengine.domain.tags import Block
 from syncengine.errors import RecordInvalid
 from syncengine.onix import parsing
@@ -24,8 +24,9 @@ from syncengine.onix.element import Element
 from syncengine.onix.framing import Framer
 from syncengine.onix.parsing import Reading, parse
 from syncengine.onix.plain import cut, elements
+from tests.property.test_onix_content import ODD_TEXTS
 from tests.property.trees import WHOLE_RECORDS, Tree, respell, write
-from tests.records import REFERENCE_30, context, digests_in, sample, sample_paths, samples_folder
+from tests.records import REFERENCE_30, context, digests_in, record, sample, sample_paths, samples_folder
 
 SHORT_30 = REFERENCE_30.replace(b"ONIXMessage", b"ONIXmessage").replace(b"reference", b"short")
 PREFIXED = b'<o:ONIXMessage xmlns:o="http://ns.editeur.org/onix/3.0/reference" release="3.0">'
@@ -36,6 +37,8 @@ SPELLINGS = st.sampled_from(
         *("&amp;eacute;", "&lt;", "]] >", "a > b", "\r\n", "\r", "é", "N/A", " 04 ", "XX", "\u200b", "", "CA US"),
         *('<b x="a>b">y</b>', "<i/>", "<TitleText>&amp;</TitleText>", "<Price>1</Price>", "<x:y xmlns:x='u'>z</x:y>"),
         *("<Date dateformat=\"05\" sourcename='a\tb'>2026</Date >", "<MarketReference/>", "<j151>1.0</j151>", "&nbsp;"),
+        *("<PriceAmount>7</PriceAmount>", '<PriceAmount datestamp="20260101">9.9</PriceAmount>', "12", "<PriceType/>"),
+        *("<TitleDetail><TitleElement><TitleText>a</TitleText></TitleElement></TitleDetail>", "<CurrencyCode/>"),
         *("<Subject><Subject/></Subject>", "<CollateralDetail/>", "<undeclared:a/>", "\u0001", "<ROWSalesRightsType/>"),
     ]
 )
@@ -120,17 +123,72 @@ def with_odd_spellings(tree: Tree, data: st.DataObject) -> bytes:
     return body
 
 
-@given(tree=WHOLE_RECORDS, opening=st.sampled_from([REFERENCE_30, SHORT_30, PREFIXED]), data=st.data())
-def test_any_record_read_at_a_glance_is_as_with_care(tree: Tree, opening: bytes, data: st.DataObject):
+HEADERS = st.builds(
+    MessageHeader,
+    default_price_type=st.sampled_from([None, "04", "nope"]),
+    default_currency=st.sampled_from([None, "EUR", "nope"]),
+    default_language=st.sampled_from([None, "eng", "nope"]),
+)
+
+
+@given(tree=WHOLE_RECORDS, opening=st.sampled_from([REFERENCE_30, SHORT_30, PREFIXED]), header=HEADERS, data=st.data())
+def test_any_record_read_at_a_glance_is_as_with_care(
+    tree: Tree, opening: bytes, header: MessageHeader, data: st.DataObject
+):
     closing = b"</" + opening[opening.rindex(b"<") + 1 :].split()[0] + b">"
     body = with_odd_spellings(tree, data)
     try:
         read_product(opening, body, closing)
     except RecordInvalid:
         with pytest.raises(RecordInvalid):
-            parse(body, context(opening, closing))
+            parse(body, context(opening, closing, header))
     else:
-        check(body, context(opening, closing))
+        check(body, context(opening, closing, header))
+
+
+@given(tree=WHOLE_RECORDS, header=HEADERS, data=st.data())
+def test_any_text_in_a_record_is_read_at_a_glance_as_with_care(tree: Tree, header: MessageHeader, data: st.DataObject):
+    node = write(tree)
+    leaves = [inner for inner in node.iterdescendants("*") if not len(inner)]
+    for leaf in data.draw(st.lists(st.sampled_from(leaves), max_size=3)):
+        leaf.text = data.draw(st.sampled_from(ODD_TEXTS))
+    check(etree.tostring(node), context(header=header))
+
+
+def priced(*inside: str) -> bytes:
+    prices = "".join(f"<Price>{price}</Price>" for price in inside)
+    return record(f"<ProductSupply><SupplyDetail>{prices}</SupplyDetail></ProductSupply>")
+
+
+PRICES = (
+    "<PriceAmount>1</PriceAmount><CurrencyCode>EUR</CurrencyCode>",
+    "<PriceAmount>1.00</PriceAmount><CurrencyCode>EUR</CurrencyCode>",
+    "<PriceAmount></PriceAmount><CurrencyCode>EUR</CurrencyCode>",
+    "<PriceAmount>-1</PriceAmount><CurrencyCode>EUR</CurrencyCode>",
+    "<PriceAmount>9999999999</PriceAmount><CurrencyCode>EUR</CurrencyCode>",
+    "<PriceAmount>1</PriceAmount>2<CurrencyCode>EUR</CurrencyCode>",
+    '<PriceAmount datestamp="20260101">1</PriceAmount>1<CurrencyCode>EUR</CurrencyCode>',
+    '<PriceAmount datestamp="20260101">1</PriceAmount>2<CurrencyCode>EUR</CurrencyCode>',
+    "<PriceAmount>1</PriceAmount><PriceAmount>2</PriceAmount><CurrencyCode>EUR</CurrencyCode>",
+    "<PriceAmount>2</PriceAmount><PriceAmount>2</PriceAmount><CurrencyCode>EUR</CurrencyCode>",
+    "<Discount><PriceAmount>1</PriceAmount></Discount><PriceAmount>1</PriceAmount><CurrencyCode>EUR</CurrencyCode>",
+    "<Discount><PriceAmount>2</PriceAmount></Discount><PriceAmount>1</PriceAmount><CurrencyCode>EUR</CurrencyCode>",
+    "<j151>1</j151><CurrencyCode>EUR</CurrencyCode>",
+    "<j151>3</j151><PriceAmount>1</PriceAmount><CurrencyCode>EUR</CurrencyCode>",
+    "<PriceAmount>1</PriceAmount>",
+    "<PriceAmount>1</PriceAmount><CurrencyCode>EUR<i/></CurrencyCode>",
+    "<PriceAmount>1</PriceAmount><CurrencyCode>EUR<i/>X</CurrencyCode>",
+    "<PriceAmount>1</PriceAmount><CurrencyCode>EUR</CurrencyCode><TaxExempt/>",
+    "<UnpricedItemType>01</UnpricedItemType>",
+)
+"""Prices of which some differ in little more than their amounts."""
+
+
+@given(order=st.permutations(PRICES))
+def test_a_price_that_is_kept_is_taken_for_no_other(order: list[str]):
+    for one, other in pairwise(order):
+        check(priced(one), context())
+        check(priced(other, one), context())
 
 
 @given(tree=WHOLE_RECORDS, data=st.data())
