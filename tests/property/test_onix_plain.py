@@ -173,6 +173,7 @@ PRICES = (
     "<PriceAmount>2</PriceAmount><PriceAmount>2</PriceAmount><CurrencyCode>EUR</CurrencyCode>",
     "<Discount><PriceAmount>1</PriceAmount></Discount><PriceAmount>1</PriceAmount><CurrencyCode>EUR</CurrencyCode>",
     "<Discount><PriceAmount>2</PriceAmount></Discount><PriceAmount>1</PriceAmount><CurrencyCode>EUR</CurrencyCode>",
+    "<Discount><PriceAmount>2</PriceAmount></Discount><CurrencyCode>EUR</CurrencyCode>",
     "<j151>1</j151><CurrencyCode>EUR</CurrencyCode>",
     "<j151>3</j151><PriceAmount>1</PriceAmount><CurrencyCode>EUR</CurrencyCode>",
     "<PriceAmount>1</PriceAmount>",
@@ -184,11 +185,28 @@ PRICES = (
 """Prices of which some differ in little more than their amounts."""
 
 
-@given(order=st.permutations(PRICES))
-def test_a_price_that_is_kept_is_taken_for_no_other(order: list[str]):
+@given(order=st.permutations(PRICES), header=HEADERS)
+def test_a_price_that_is_kept_is_taken_for_no_other(order: list[str], header: MessageHeader):
     for one, other in pairwise(order):
-        check(priced(one), context())
-        check(priced(other, one), context())
+        check(priced(one), context(header=header))
+        check(priced(other, one), context(header=header))
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        "<DescriptiveDetail><ProductForm>ED<b/></ProductForm></DescriptiveDetail>",
+        "<DescriptiveDetail><ProductForm>E<b/>D</ProductForm></DescriptiveDetail>",
+        "<DescriptiveDetail><TitleDetail><TitleElement><TitleText>a<b>c</b></TitleText></TitleElement></TitleDetail></DescriptiveDetail>",
+        "<DescriptiveDetail><Contributor><PersonName><b>TBC</b></PersonName></Contributor></DescriptiveDetail>",
+        "<ProductSupply><MarketReference><b>1</b></MarketReference></ProductSupply>",
+        "<ProductIdentifier><ProductIDType>01</ProductIDType><IDValue>1<b>2</b></IDValue></ProductIdentifier><ProductSupply/>",
+        "<ProductIdentifier><ProductIDType>01</ProductIDType><IDValue> 12 </IDValue></ProductIdentifier><ProductSupply/>",
+        "<ProductSupply><MarketReference>\u200b1</MarketReference></ProductSupply>",
+    ],
+)
+def test_markup_and_blanks_in_a_text_are_read_as_with_care(inside: str):
+    check(record(inside), context())
 
 
 @given(tree=WHOLE_RECORDS, data=st.data())
