@@ -17,7 +17,7 @@ _LANGUAGE_OF_TEXT = "01"
 def defaulted(product: Element, header: MessageHeader) -> Element:
     """The product with the header's defaults in it; the same object where there are none."""
     if header.default_price_type or header.default_currency:
-        product = _within(product, ("ProductSupply", "SupplyDetail", "Price"), lambda price: _priced(price, header))
+        product = _within(product, ("ProductSupply", "SupplyDetail", "Price"), lambda price: priced(price, header))
     if header.default_language:
         language = header.default_language
         product = _within(product, ("DescriptiveDetail",), lambda detail: _spoken(detail, language))
@@ -32,7 +32,8 @@ def _within(element: Element, path: tuple[str, ...], change: Callable[[Element],
     return element._replace(children=children)
 
 
-def _priced(price: Element, header: MessageHeader) -> Element:
+def priced(price: Element, header: MessageHeader) -> Element:
+    """A price with the header's type and currency, where it has none; the same object where it has."""
     missing = header.price_defaults({child.name for child in price.children if child.content().strip()})
     unsaid = (_leaf(name, text) for name, text in missing.items())
     return price._replace(children=(*unsaid, *price.children)) if missing else price

@@ -13,7 +13,7 @@ from syncengine.onix.element import Element, bare_code
 from syncengine.onix.release2 import MARK, RELEASE, upgraded
 from syncengine.onix.repair import local_name, repair
 
-__all__ = ["MAX_DEPTH", "Element", "bare_code", "is_mislabelled", "read_product", "reference_name"]
+__all__ = ["MAX_DEPTH", "Element", "bare_code", "element_of", "read_product", "reference_name"]
 
 MAX_DEPTH = 100
 """How deep the elements of a record may be nested, the record itself being the first."""
@@ -38,7 +38,7 @@ def read_product(opening: bytes, body: bytes, closing: bytes) -> tuple[Element, 
     One of release 2, which the opening tells or its own content, comes in the shape of ONIX 3.
     """
     found = repair(opening, body, closing)
-    product = _element(_product(found.root), 1)
+    product = element_of(_product(found.root), 1)
     if found.root.get(MARK) == RELEASE:
         return upgraded(product, {str(name): str(value) for name, value in found.root.items()}), found.warnings
     if is_mislabelled(product):
@@ -68,7 +68,8 @@ def _product(root: etree._Element) -> etree._Element:
     return products[0]
 
 
-def _element(node: etree._Element, depth: int) -> Element:
+def element_of(node: etree._Element, depth: int = 1) -> Element:
+    """A node of the parser's tree with all that it holds; raises RecordInvalid where that is too much, or too deep."""
     if depth > MAX_DEPTH:
         raise RecordInvalid(f"elements nested more than {MAX_DEPTH} deep, line {node.sourceline} of the record")
     # Counted by their names first, for reading the values takes as many steps as there are attributes, squared.
@@ -77,5 +78,5 @@ def _element(node: etree._Element, depth: int) -> Element:
         raise RecordInvalid(f"{len(names)} attributes on one element, line {node.sourceline} of the record")
     items = node.items() if names else ()
     attributes = tuple([(local_name(str(name)), str(value)) for name, value in items]) if items else ()
-    children = tuple([_element(child, depth + 1) for child in node]) if len(node) else ()
+    children = tuple([element_of(child, depth + 1) for child in node]) if len(node) else ()
     return Element(reference_name(node.tag), attributes, node.text, children, node.tail)

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from functools import lru_cache
 from html.entities import html5
 from typing import Final
 
-from syncengine.domain.frame import Context
 from syncengine.domain.passes import Noted, WarningKind
-from syncengine.domain.tags import REFERENCE_NAMES
 from syncengine.onix.codelists import LIST_OF_ELEMENT, CodeLists
-from syncengine.onix.dialect import reference_name
 from syncengine.onix.element import Element, bare_code
 
 _EXCERPT: Final = 40
@@ -37,8 +34,6 @@ _FILLERS: Final = frozenset(
     }
 )
 _LONGEST_FILLER: Final = max(map(len, _FILLERS))
-_PRICED: Final = frozenset({"PriceAmount"})
-_START: Final = re.compile(r"<([^ \t\n<>/]++)[^<>]*+>([^<]*+)(?=<(/?))")
 _ENTITY: Final = re.compile(r"&(?:#[0-9]+|#x[0-9A-Fa-f]+|[A-Za-z][A-Za-z0-9]*);")
 
 _NEW_IN_31: Final = frozenset(
@@ -74,45 +69,36 @@ def lint(product: Element, release: str, codes: CodeLists) -> list[Noted]:
     return [*_later_release(odd, release, later), *_in_codes(odd, codes), *_in_names(odd)]
 
 
-def is_sound(texts: Sequence[str], context: Context, codes: CodeLists) -> bool:
-    """Whether a glance at the texts of a plain record, and at what its header says for it, shows that `lint` has nothing to tell.
-
-    The first is looked at as it is, the others are composites that come again and again.
-    """
-    later = _later(context.release)
-    first, *again = texts
-    if not _is_sound(first, codes, later) or not all(_is_sound_again(text, codes, later) for text in again):
-        return False
-    header, plain = context.header, _plain_texts(codes, later)
-    unsaid = {**header.price_defaults(_PRICED), "LanguageCode": header.default_language}
-    return all(not said or name not in plain or said in plain[name] for name, said in unsaid.items())
+def plain_texts(release: str, codes: CodeLists) -> Mapping[str, Container[str | None]]:
+    """By reference names the texts about which `lint` has nothing to tell, in elements without children; any where a name has none."""
+    plain = _plain_texts(codes, _later(release))
+    territories = {name: _Territories(name, codes) for name in _TERRITORY_PARTS if name in plain}
+    return {**plain, **territories, **dict.fromkeys(_NAMES, _PlainNames())}
 
 
-def _is_sound(text: str, codes: CodeLists, later: frozenset[str]) -> bool:
-    if text.count("<") != text.count(">"):
-        return False
-    by_tag, plain = _plain_by_tag(codes, later), _plain_texts(codes, later)
-    for tag, inside, ends in set(_START.findall(text)):
-        fine = by_tag.get(tag, ())
-        if fine is None or inside in fine:
-            continue
-        name = reference_name(tag)
-        if name in plain and inside not in plain[name] and not _is_fine(name, inside, codes, is_whole=bool(ends)):
+def refused(release: str) -> Collection[str]:
+    """The reference names of elements about which it always has."""
+    return _later(release)
+
+
+class _Territories:
+    """Lists of codes that are all known."""
+
+    def __init__(self, name: str, codes: CodeLists) -> None:
+        self._name = name
+        self._codes = codes
+
+    def __contains__(self, text: object) -> bool:
+        return isinstance(text, str) and not _unknown(self._name, text, self._codes)[0]
+
+
+class _PlainNames:
+    """Names that are no fillers, and refer to nothing."""
+
+    def __contains__(self, text: object) -> bool:
+        if not isinstance(text, str) or ("&" in text and ";" in text):
             return False
-    return True
-
-
-_is_sound_again = lru_cache(maxsize=8192)(_is_sound)
-
-
-def _is_fine(name: str, written: str, codes: CodeLists, *, is_whole: bool) -> bool:
-    """Whether it is but known codes, or a name that is no filler and refers to no more than ampersands."""
-    if name in _TERRITORY_PARTS:
-        return not _unknown(name, written, codes)[0]
-    if name not in _NAMES or not is_whole:
-        return False
-    is_filler = len(written) <= _LONGEST_FILLER and written.strip().casefold() in _FILLERS
-    return not is_filler and ("&" not in written or ";" not in written.replace("&amp;", ""))
+        return len(text) > _LONGEST_FILLER or text.strip().casefold() not in _FILLERS
 
 
 def _later(release: str) -> frozenset[str]:
@@ -124,13 +110,6 @@ def _plain_texts(codes: CodeLists, later: frozenset[str]) -> Mapping[str, Contai
     """For each element that is looked at, the texts that need no second look: most of a record needs none."""
     known = {name: codes.lists[number].codes for name, number in LIST_OF_ELEMENT.items() if number in codes.lists}
     return {**known, **dict.fromkeys(_NAMES | later, ())}
-
-
-@lru_cache(maxsize=8)
-def _plain_by_tag(codes: CodeLists, later: frozenset[str]) -> Mapping[str, Container[str | None] | None]:
-    """The same for the tags of ONIX in either style; none where every text is."""
-    plain = _plain_texts(codes, later)
-    return {tag: plain.get(name) for short, name in REFERENCE_NAMES.items() for tag in (short, name)}
 
 
 def _later_release(odd: Sequence[Element], release: str, later: frozenset[str]) -> Iterator[Noted]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
+from typing import Any, Final
+
+from lxml import etree
 
 from syncengine.domain.codes import NotificationType, ProductIdType, SalesRestrictionType, TaxRateCode
 from syncengine.domain.dates import OnixDate
-from syncengine.domain.frame import Context
+from syncengine.domain.frame import Context, MessageHeader
 from syncengine.domain.ids import RecordReference
 from syncengine.domain.passes import Noted, WarningKind
 from syncengine.domain.product import (
@@ -27,13 +30,15 @@ from syncengine.domain.tags import Block
 from syncengine.domain.territory import Territory
 from syncengine.errors import RecordInvalid
 from syncengine.onix.codelists import CodeLists, standard
-from syncengine.onix.defaults import defaulted
-from syncengine.onix.dialect import read_product
+from syncengine.onix.defaults import defaulted, priced
+from syncengine.onix.dialect import MAX_DEPTH, element_of, read_product
 from syncengine.onix.element import Element, bare_code
 from syncengine.onix.encoding import strip_blanks
-from syncengine.onix.lint import is_sound, lint, stripped_code, unknown_code
-from syncengine.onix.plain import Written, plain_product
+from syncengine.onix.lint import lint, plain_texts, refused, stripped_code, unknown_code
+from syncengine.onix.plain import Written
+from syncengine.onix.repair import tree, wrapper_of
 from syncengine.onix.shapes import odd_date, odd_identifier
+from syncengine.onix.walk import NotPlain, Walk
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})")
 _NOTIFICATION_TYPES = frozenset(NotificationType)
@@ -47,23 +52,6 @@ _RENTAL_PRICE = "06"
 _TERMS = frozenset(
     {"PriceCondition", "PriceConstraint", "BatchBonus", "EpubLicense", "MinimumOrderQuantity", "PricePer"}
 )
-_UNREAD = frozenset(
-    {
-        *("Collection", "Contributor", "Extent", "Language", "Subject", "Audience", "AudienceRange", "Measure"),
-        *("AncillaryContent", "EpubUsageConstraint", "ProductClassification", "ProductPart", "Event"),
-        *("CollateralDetail", "TextContent", "CitedContent", "SupportingResource", "Prize"),
-        *("PromotionDetail", "ContentDetail", "RelatedMaterial", "ProductionDetail"),
-        *(
-            "CopyrightStatement",
-            "ProductContact",
-            "PublisherRepresentative",
-            "ReturnsConditions",
-            "Stock",
-            "NewSupplier",
-        ),
-    }
-)
-"""Composites that hold no fact that decisions are made of."""
 _ONE = frozenset({None, "0", "1"})
 _WHOLE_COPY = frozenset({None, "00"})
 """List 60."""
@@ -72,7 +60,14 @@ _NUMBERED_TYPES = (ProductIdType.ISBN_13, ProductIdType.GTIN_13, ProductIdType.I
 _REFERENCE_TYPES = (*_NUMBERED_TYPES, ProductIdType.DOI, ProductIdType.PROPRIETARY)
 """Of what a missing reference is made, the best first."""
 _ABSURD_PRICE = Decimal(10) ** 9
+_MOST_ATTRIBUTES = 1000
+"""In a record; where there are more, one element may have too many."""
+_DEEP = MAX_DEPTH // 2
+"""Deeper than any composite stands that facts are in."""
 _NOTHING = Element("", (), None, (), None)
+
+
+_Defaults = tuple[str | None, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,19 +95,54 @@ def parse(body: bytes, context: Context, reading: Reading | None = None) -> Pars
 
 
 def read(written: Written, reading: Reading) -> ParsedRecord:
-    """The same for a record that is going to be compared, too: its text is made once."""
-    element, told = _at_a_glance(written, reading.codes) or _with_care(written, reading.codes)
+    """The same for a record that may be compared, too."""
+    product = _at_a_glance(written, reading.codes)
+    if product is not None:
+        return ParsedRecord(product=product, warnings=())
+    element, told = _with_care(written, reading.codes)
     reader = _Reader(reading)
     product = reader.product(element)
     return ParsedRecord(product=product, warnings=tuple(dict.fromkeys((*told, *reader.warnings()))))
 
 
-def _at_a_glance(written: Written, codes: CodeLists) -> tuple[Element, Sequence[Noted]] | None:
-    """Of a plain record of which there is nothing to tell, as much as facts are made of."""
-    found = written.plain and plain_product(written.plain, _UNREAD)
-    if not found or not is_sound(found[1], written.context, codes):
+def _at_a_glance(written: Written, codes: CodeLists) -> Product | None:
+    """The facts of a plain record of which there is nothing to tell."""
+    body, context = written.body, written.context
+    header = context.header
+    defaults = header.default_price_type, header.default_currency, header.default_language
+    if body.count(b"=") > _MOST_ATTRIBUTES:
         return None
-    return defaulted(found[0], written.context.header), ()
+    root = tree(body, wrapper_of(context.opening, context.closing))
+    if root is None:
+        return None
+    try:
+        return _walk(codes, context.release, defaults).product(root)
+    except (NotPlain, RecordInvalid):
+        return None
+
+
+@lru_cache(maxsize=16)
+def _walk(codes: CodeLists, release: str, defaults: _Defaults) -> Walk:
+    """How records of a release are walked through, where a header says this for them; raises NotPlain where that is odd."""
+    kind, currency, language = defaults
+    header = MessageHeader(default_price_type=kind, default_currency=currency, default_language=language)
+    texts = plain_texts(release, codes)
+    for name, said in (("PriceType", kind), ("CurrencyCode", currency), ("LanguageCode", language)):
+        if said and said not in texts.get(name, (said,)):
+            raise NotPlain
+
+    def read_composites(name: str, nodes: Sequence[etree._Element]) -> Any:  # noqa: ANN401 - by the table of what is read
+        found = [element_of(node, _DEEP) for node in nodes]
+        if name == "Price":
+            found = [priced(price, header) for price in found]
+        parent = _NOTHING._replace(children=tuple(found))
+        reader = _Reader(Reading(codes=codes))
+        facts = _COMPOSITES[name](reader, parent)
+        if reader.warnings() or lint(parent, release, codes):
+            raise NotPlain
+        return facts
+
+    return Walk(texts, refused(release), read_composites)
 
 
 def _with_care(written: Written, codes: CodeLists) -> tuple[Element, Sequence[Noted]]:
@@ -170,15 +200,15 @@ class _Reader:
             composition=self._code(descriptive, "ProductComposition"),
             form=self._code(descriptive, "ProductForm"),
             form_details=self._codes(descriptive, "ProductFormDetail"),
-            form_features=tuple(self._form_feature(feature) for feature in descriptive.all("ProductFormFeature")),
+            form_features=tuple(self.form_feature(feature) for feature in descriptive.all("ProductFormFeature")),
             protections=self._codes(descriptive, "EpubTechnicalProtection"),
-            title=self._title(descriptive),
-            publisher=self._publisher(publishing),
+            title=self.title(descriptive),
+            publisher=self.publisher(publishing),
             publishing_status=self._code(publishing, "PublishingStatus"),
-            publishing_dates=self._dates(publishing, "PublishingDate"),
-            sales_rights=tuple(self._sales_rights(rights) for rights in publishing.all("SalesRights")),
+            publishing_dates=self.dates(publishing, "PublishingDate"),
+            sales_rights=tuple(self.sales_rights(rights) for rights in publishing.all("SalesRights")),
             rest_of_world_rights=self._code(publishing, "ROWSalesRightsType"),
-            sales_restrictions=self._restrictions(publishing),
+            sales_restrictions=self.restrictions(publishing),
             supplies=tuple(part for supply in element.all("ProductSupply") for part in self._supplies(supply)),
         )
 
@@ -227,11 +257,11 @@ class _Reader:
 
     # --- block 1
 
-    def _form_feature(self, feature: Element) -> tuple[str, str]:
+    def form_feature(self, feature: Element) -> tuple[str, str]:
         value = self._code(feature, "ProductFormFeatureValue") or _words(feature, "ProductFormFeatureDescription")
         return self._code(feature, "ProductFormFeatureType") or "", value or ""
 
-    def _title(self, descriptive: Element) -> str | None:
+    def title(self, descriptive: Element) -> str | None:
         """The distinctive title (list 15), else the first."""
         details = descriptive.all("TitleDetail")
         ranked = sorted(details, key=lambda detail: self._code(detail, "TitleType") != _DISTINCTIVE_TITLE)
@@ -251,7 +281,7 @@ class _Reader:
 
     # --- block 4
 
-    def _publisher(self, publishing: Element) -> str | None:
+    def publisher(self, publishing: Element) -> str | None:
         """The publisher (list 45), else whoever published in another role, else the imprint."""
         publishers = publishing.all("Publisher")
         ranked = sorted(publishers, key=lambda publisher: self._code(publisher, "PublishingRole") != _PUBLISHER_ROLE)
@@ -259,14 +289,14 @@ class _Reader:
         imprints = [_words(imprint, "ImprintName") for imprint in publishing.all("Imprint")]
         return next(filter(None, names + imprints), None)
 
-    def _sales_rights(self, rights: Element) -> SalesRights:
+    def sales_rights(self, rights: Element) -> SalesRights:
         return SalesRights(
             type=self._code(rights, "SalesRightsType") or "",
             territory=self._territory(rights) or Territory(),
-            restrictions=self._restrictions(rights),
+            restrictions=self.restrictions(rights),
         )
 
-    def _restrictions(self, element: Element) -> tuple[str, ...]:
+    def restrictions(self, element: Element) -> tuple[str, ...]:
         return tuple(map(self._restriction, element.all("SalesRestriction")))
 
     def _restriction(self, restriction: Element) -> str:
@@ -280,29 +310,43 @@ class _Reader:
     def _supplies(self, supply: Element) -> Iterator[ProductSupply]:
         """The composite, once for each channel that its markets are split into (reference/onix.md 2.12)."""
         channels: dict[tuple[str, ...], list[Territory]] = {}
-        for market in supply.all("Market"):
-            channels.setdefault(self._restrictions(market), []).extend(filter(None, [self._territory(market)]))
-        status = supply.child("MarketPublishingDetail") or _NOTHING
-        reference, dates = self._code(supply, "MarketReference"), self._dates(status, "MarketDate")
+        for restrictions, area in map(self.market, supply.all("Market")):
+            channels.setdefault(restrictions, []).extend(filter(None, [area]))
+        reference, (status, dates) = self._code(supply, "MarketReference"), self.market_status(supply)
         details = tuple(self._supply_detail(detail) for detail in supply.all("SupplyDetail"))
         for restrictions, areas in (channels or {(): []}).items():
             yield ProductSupply(
                 market_reference=reference,
                 markets=tuple(areas),
                 market_restrictions=restrictions,
-                market_status=self._code(status, "MarketPublishingStatus"),
+                market_status=status,
                 market_dates=dates,
                 details=details,
             )
 
-    def _supply_detail(self, detail: Element) -> SupplyDetail:
+    def market(self, market: Element) -> tuple[tuple[str, ...], Territory | None]:
+        """Its restrictions, and its area."""
+        return self.restrictions(market), self._territory(market)
+
+    def market_status(self, supply: Element) -> tuple[str | None, tuple[DatedRole, ...]]:
+        """What is said of the markets together: status, and dates."""
+        status = supply.child("MarketPublishingDetail") or _NOTHING
+        return self._code(status, "MarketPublishingStatus"), self.dates(status, "MarketDate")
+
+    def supplier(self, detail: Element) -> tuple[str | None, str | None, tuple[str, ...]]:
+        """Role, name, and identifiers."""
         supplier = detail.child("Supplier") or _NOTHING
+        identifiers = self._schemed(supplier, "SupplierIdentifier", "SupplierIDType")
+        return self._code(supplier, "SupplierRole"), _words(supplier, "SupplierName"), identifiers
+
+    def _supply_detail(self, detail: Element) -> SupplyDetail:
+        role, name, identifiers = self.supplier(detail)
         return SupplyDetail(
-            supplier_role=self._code(supplier, "SupplierRole"),
-            supplier_name=_words(supplier, "SupplierName"),
-            supplier_identifiers=self._schemed(supplier, "SupplierIdentifier", "SupplierIDType"),
+            supplier_role=role,
+            supplier_name=name,
+            supplier_identifiers=identifiers,
             availability=self._code(detail, "ProductAvailability"),
-            dates=self._dates(detail, "SupplyDate"),
+            dates=self.dates(detail, "SupplyDate"),
             unpriced=self._code(detail, "UnpricedItemType"),
             prices=tuple([self._known_price(price) for price in detail.all("Price")]),
         )
@@ -327,7 +371,7 @@ class _Reader:
             currency=currency,
             territory=self._territory(price),
             taxes=self._taxes(price),
-            dates=self._dates(price, "PriceDate"),
+            dates=self.dates(price, "PriceDate"),
             unpriced=self._code(price, "UnpricedItemType"),
             identifiers=self._schemed(price, "PriceIdentifier", "PriceIDType"),
             protections=self._codes(price, "EpubTechnicalProtection"),
@@ -399,7 +443,7 @@ class _Reader:
             return None
         return number
 
-    def _dates(self, element: Element, name: str) -> tuple[DatedRole, ...]:
+    def dates(self, element: Element, name: str) -> tuple[DatedRole, ...]:
         dates = []
         for found in element.all(name):
             role, written = self._code(found, f"{name}Role"), self._code(found, "Date")
@@ -447,6 +491,29 @@ def _territory(parts: tuple[tuple[str, str], ...]) -> Territory:
 def _tokens(parts: Iterable[tuple[str, str]], wanted: str) -> tuple[str, ...]:
     """Codes with blanks between, as written; a repeated element adds to the first."""
     return tuple(sorted({code for name, codes in parts if name == wanted for code in bare_code(codes).split()}))
+
+
+def _only(dates: Sequence[DatedRole]) -> DatedRole:
+    """The one date that a composite gives; raises NotPlain where it gives none."""
+    if not dates:
+        raise NotPlain
+    return dates[0]
+
+
+_COMPOSITES: Final[Mapping[str, Callable[[_Reader, Element], Any]]] = {
+    "ProductFormFeature": lambda reader, parent: reader.form_feature(parent.children[0]),
+    "TitleDetail": _Reader.title,
+    "Publisher": _Reader.publisher,
+    "PublishingDate": lambda reader, parent: _only(reader.dates(parent, "PublishingDate")),
+    "SalesRights": lambda reader, parent: reader.sales_rights(parent.children[0]),
+    "SalesRestriction": lambda reader, parent: reader.restrictions(parent)[0],
+    "Market": lambda reader, parent: reader.market(parent.children[0]),
+    "MarketPublishingDetail": _Reader.market_status,
+    "Supplier": _Reader.supplier,
+    "SupplyDate": lambda reader, parent: _only(reader.dates(parent, "SupplyDate")),
+    "Price": lambda reader, parent: reader.price(parent.children[0]),
+}
+"""How composites are read from an element that holds nothing else."""
 
 
 def _derived_reference(identifiers: Sequence[ProductIdentifier]) -> str | None:

@@ -1,21 +1,21 @@
-"""Records as they nearly always come: well-formed, in the encoding they declare, and small enough to be read from their text.
+"""Records as they nearly always come: well-formed, in the encoding they declare, and small enough to be compared by their text.
 
-The parser proves that a record is well-formed without building a tree; then every `<` begins a tag, and what nobody asks for
-is leapt over at the speed of a search. Elements are the very same as those of the parser's tree. What is not plain is for
+The parser proves that a record is well-formed without building a tree; then every `<` begins a tag, and blocks can be cut out at
+the speed of a search. Elements are the very same as those of the parser's tree. What is not plain is for
 `dialect.read_product`, which repairs and doubts.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Final
 
 from syncengine.domain.frame import Context
 from syncengine.domain.tags import Block
 from syncengine.errors import RecordInvalid
-from syncengine.onix.dialect import MAX_DEPTH, is_mislabelled, reference_name
+from syncengine.onix.dialect import MAX_DEPTH, reference_name
 from syncengine.onix.element import Element
 from syncengine.onix.release2 import MARK
 from syncengine.onix.repair import is_well_formed, is_windows_1252, local_name, wrapper_of
@@ -25,8 +25,6 @@ _CODECS: Final = frozenset({"utf-8", "ascii", "iso8859-1", "cp1252"})
 
 _MOST_BYTES: Final = 1 << 20
 _MOST_ATTRIBUTES: Final = 1000
-_MOST_LEAPT: Final = MAX_DEPTH // 2
-"""Elements that are leapt over at once, so that none can be nested too deep among them."""
 
 _CLOSINGS: Final = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
 _OPENING: Final = re.compile(r"<!--|<!\[CDATA\[|<\?")
@@ -42,8 +40,6 @@ _REFERENCE: Final = re.compile(r"&(?:#x([0-9A-Fa-f]++)|#([0-9]++)|([a-z]++));")
 _PREDEFINED: Final = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _BLANKS_IN_ATTRIBUTES: Final = str.maketrans("\t\n", "  ")
 _BLOCKS: Final = {block.value: block for block in Block}
-_REPEATED: Final = frozenset({"Imprint", "Market", "Price", "Publisher", "PublishingDate", "SalesRights", "Supplier"})
-"""Composites that come in the same words again and again; read once, they are kept."""
 
 _new: Final = tuple.__new__
 
@@ -88,20 +84,6 @@ def _unwrapped(text: str) -> str:
     return "".join((*parts, text[at:]))
 
 
-def plain_product(text: str, unread: Collection[str]) -> tuple[Element, Sequence[str]] | None:
-    """The `Product` of a plain record, and the texts that it is made of: composites that come again and again each by itself.
-
-    Composites whose reference names are `unread` are left out, but for blocks, of which no more is told than that they are there;
-    left out are blanks behind composites that come again and again, too. None for a record of release 2 under a wrong label, and
-    for one that is nested too deep.
-    """
-    kept: list[str] = []
-    found = _elements(text, unread, kept)
-    if found is None or len(found) != 1 or found[0].name != "Product" or is_mislabelled(found[0]):
-        return None
-    return found[0], kept
-
-
 def cut(text: str) -> Mapping[Block, str] | None:
     """The text of each block of a plain record, several of one kind together; what belongs to no block is block zero.
 
@@ -129,24 +111,12 @@ def cut(text: str) -> Mapping[Block, str] | None:
 
 def elements(text: str) -> tuple[Element, ...]:
     """The elements of a block of `cut`; raises RecordInvalid where they are nested too deep."""
-    found = _elements(text, (), None)
-    if found is None:
-        raise RecordInvalid(f"elements nested more than {MAX_DEPTH} deep")
-    return found
-
-
-def _elements(text: str, unread: Collection[str], kept: list[str] | None) -> tuple[Element, ...] | None:
-    """The elements of a text of whole elements; none where there is text before them, or where they are nested too deep.
-
-    `kept`, if given, takes the texts of the composites that are read but once, behind the rest of the text.
-    """
     opened: list[tuple[str, Attributes, str | None, list[Element]]] = []
     children: list[Element] = []
-    rest: list[str] = []
-    at = told = 0
+    at = 0
     while found := _TAG.match(text, at):
         behind, tag, written, after, inside, tail = found.groups()
-        start, at = at, found.end()
+        at = found.end()
         if behind is not None:
             name, attributes, before, siblings = opened.pop()
             siblings.append(_new(Element, (name, attributes, before, tuple(children), _resolved(behind))))
@@ -157,65 +127,12 @@ def _elements(text: str, unread: Collection[str], kept: list[str] | None) -> tup
             children.append(_new(Element, (name, attributes, _resolved(inside), (), _resolved(tail))))
         elif after is not None:
             children.append(_new(Element, (name, attributes, None, (), _resolved(after))))
-        elif name in unread and len(opened) < _MOST_LEAPT and (end := _end_of_shallow(text, at, tag)):
-            at = end
-            if len(opened) == 1:
-                children.append(_new(Element, (name, attributes, None, (), None)))
-        elif kept is not None and name in _REPEATED and len(opened) < _MOST_LEAPT and (run := _run(text, start, tag)):
-            found_again, texts, end = run
-            children += found_again
-            kept += texts
-            rest.append(text[told:start])
-            at = told = end
         elif len(opened) < MAX_DEPTH - 1:
             opened.append((name, attributes, _resolved(inside), children))
             children = []
         else:
-            return None
-    if kept is not None:
-        kept.insert(0, "".join((*rest, text[told:])))
-    return tuple(children) if at == len(text) else None
-
-
-def _run(text: str, start: int, tag: str) -> tuple[list[Element], list[str], int] | None:
-    """The composites of one kind that follow each other from there on, their texts, and where they end; none where none is known."""
-    opening, closing = f"<{tag}>", f"</{tag}>"
-    found: list[Element] = []
-    texts: list[str] = []
-    while (end := text.find(closing, start)) >= 0:
-        end += len(closing)
-        following = text.find("<", end)
-        tail, whole = text[end:following], text[start:end]
-        element = _repeated(whole, tag)
-        if following < 0 or element is None or (tail and not tail.isspace()):
-            break
-        found.append(element)
-        texts.append(whole)
-        start = following
-        if not text.startswith(opening, start):
-            break
-    return (found, texts, start) if found else None
-
-
-@lru_cache(maxsize=4096)
-def _repeated(text: str, tag: str) -> Element | None:
-    """The element of a composite, made once of the same words; none where it is not alone, or might be nested too deep."""
-    if _end_of_shallow(text, len(tag) + 1, tag) is None:
-        return None
-    found = _elements(text, (), None)
-    return found[0]._replace(children=_Kept(found[0].children)) if found else None
-
-
-class _Kept(tuple[Element, ...]):
-    """Elements that are looked up by what they say more often than they are made."""
-
-    def __init__(self, elements: tuple[Element, ...]) -> None:
-        self._hash = hash(elements)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    __eq__ = tuple.__eq__
+            raise RecordInvalid(f"elements nested more than {MAX_DEPTH} deep")
+    return tuple(children)
 
 
 def _end_of(text: str, at: int, tag: str) -> int | None:
@@ -225,12 +142,6 @@ def _end_of(text: str, at: int, tag: str) -> int | None:
         return None
     following = text.find("<", end + 2)
     return following if following >= 0 else len(text)
-
-
-def _end_of_shallow(text: str, at: int, tag: str) -> int | None:
-    """The same; none also where it holds so many elements that they might be nested too deep."""
-    end = _end_of(text, at, tag)
-    return end if end and text.count("</", at, end) <= _MOST_LEAPT else None
 
 
 @lru_cache(maxsize=256)

@@ -71,11 +71,9 @@ class Wrapper:
 def repair(opening: bytes, body: bytes, closing: bytes) -> Repaired:
     """Parse one record inside its wrapper; raises RecordInvalid, with line and column within the record, where nothing helps."""
     wrapper = wrapper_of(opening, closing)
-    if not is_windows_1252(body, wrapper):
-        try:
-            return Repaired(root=etree.fromstring(wrapper.opening + body + wrapper.closing, _PARSER))
-        except etree.XMLSyntaxError:
-            pass
+    plain = tree(body, wrapper)
+    if plain is not None:
+        return Repaired(root=plain)
     text, warnings = _decode(body, wrapper)
     text = _without_control_characters(text, warnings)
     text = _with_known_references(text, warnings)
@@ -86,6 +84,16 @@ def repair(opening: bytes, body: bytes, closing: bytes) -> Repaired:
         raise RecordInvalid(_reason(error, len(wrapper.bare_opening.encode()))) from error
     unsaid = Noted(WarningKind.ENCODING, f"{wrapper.label} read as {wrapper.codec}")
     return Repaired(root=root, warnings=tuple(warnings) or (unsaid,))
+
+
+def tree(body: bytes, wrapper: Wrapper) -> etree._Element | None:
+    """The root of a record's document as it stands; none where it needs a repair."""
+    if is_windows_1252(body, wrapper):
+        return None
+    try:
+        return etree.fromstring(wrapper.opening + body + wrapper.closing, _PARSER)
+    except etree.XMLSyntaxError:
+        return None
 
 
 def is_well_formed(body: bytes, wrapper: Wrapper) -> bool:
