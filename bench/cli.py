@@ -154,7 +154,7 @@ def _telling() -> Iterator[Callable[[str], None]]:
 
 def _write_report(document: Document, folder: Path) -> None:
     """The document, and what is drawn of it; drawing alone needs matplotlib."""
-    from bench.page import write_page  # noqa: PLC0415 - as said
+    from bench.page import write_page  # noqa: PLC0415 - it needs matplotlib, which else nothing does
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "figures.md").write_text(as_markdown(document), encoding="utf-8")

@@ -157,7 +157,7 @@ def _packed(path: Path, compression: Compression) -> Iterator[IO[bytes]]:
                 yield file
             case Compression.GZIP:
                 with GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed:
-                    yield packed  # type: ignore[misc] # a file for all that is done with it here
+                    yield packed  # type: ignore[misc] # GzipFile is a file, but not typed as one
             case Compression.ZSTD:
                 with zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as packed:
                     yield packed

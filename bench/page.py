@@ -8,7 +8,7 @@ from html import escape
 from pathlib import Path
 
 from bench.charts import THEMES, Chart, write_charts
-from bench.report import MEGABYTE, Document
+from bench.report import Document, scenario_cells, shown
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1f2328; --ground: #fff; --faint: #d5dae0; --yes: #1a7f37; --no: #c62828; }
@@ -72,27 +72,14 @@ def _targets(document: Document) -> str:
 
 
 def _scenarios(document: Document) -> str:
-    rows = [
-        (
-            row["says"],
-            _shown(row["times_lxml"], "{:.2f}"),
-            _shown(row["megabytes_per_second"], "{:,.0f}"),
-            _shown(row["records_per_second"], "{:,}"),
-            f"{row['seconds']['median']:.3f}",
-            _shown(row["seconds"]["spread"], "{:.0%}"),
-            f"{row['process_seconds']['median']:.3f}",
-            f"{row['cpu_seconds']['median']:.3f}",
-            f"{row['peak_bytes']['median'] / MEGABYTE:,.0f}",
-        )
-        for row in document["scenarios"]
-    ]
+    rows = [scenario_cells(row) for row in document["scenarios"]]
     headings = ("", "x lxml", "MB/s", "records/s", "seconds", "+", "whole s", "CPU s", "MB")
     return _table("All scenarios", headings, rows)
 
 
 def _figures(document: Document) -> str:
     rows = [
-        (f"{row['says']}: {name.replace('_', ' ')}", f"{figure['median']:,.6g}", _shown(figure["spread"], "{:.0%}"))
+        (f"{row['says']}: {name.replace('_', ' ')}", f"{figure['median']:,.6g}", shown(figure["spread"], "{:.0%}"))
         for row in document["scenarios"]
         for name, figure in row["figures"].items()
     ]
@@ -123,7 +110,3 @@ def _picture(chart: Chart, folder: Path) -> str:
 
 def _embedded(path: Path) -> str:
     return f"data:image/svg+xml;base64,{b64encode(path.read_bytes()).decode()}"
-
-
-def _shown(value: float | None, form: str) -> str:
-    return "" if value is None else form.format(value)

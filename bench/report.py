@@ -123,6 +123,21 @@ def draw(document: Document, console: Console) -> None:
         console.print(f"not run: {name} ({reason})")
 
 
+def scenario_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is shown of a scenario, the same in the terminal and on the page."""
+    return (
+        row["says"],
+        shown(row["times_lxml"], "{:.2f}"),
+        shown(row["megabytes_per_second"], "{:,.0f}"),
+        shown(row["records_per_second"], "{:,}"),
+        f"{row['seconds']['median']:.3f}",
+        shown(row["seconds"]["spread"], "{:.0%}"),
+        f"{row['process_seconds']['median']:.3f}",
+        f"{row['cpu_seconds']['median']:.3f}",
+        f"{row['peak_bytes']['median'] / MEGABYTE:,.0f}",
+    )
+
+
 def scenario_table(document: Document) -> Table:
     """One row for each scenario."""
     setting, here = document["setting"], document["machine"]
@@ -134,17 +149,7 @@ def scenario_table(document: Document) -> Table:
         ("x lxml", "MB/s", "rec/s", "s", "+", "whole s", "CPU s", "MB"),
     )
     for row in document["scenarios"]:
-        table.add_row(
-            row["says"],
-            _shown(row["times_lxml"], "{:.2f}"),
-            _shown(row["megabytes_per_second"], "{:,.0f}"),
-            _shown(row["records_per_second"], "{:,}"),
-            f"{row['seconds']['median']:.3f}",
-            _shown(row["seconds"]["spread"], "{:.0%}"),
-            f"{row['process_seconds']['median']:.3f}",
-            f"{row['cpu_seconds']['median']:.3f}",
-            f"{row['peak_bytes']['median'] / MEGABYTE:,.0f}",
-        )
+        table.add_row(*scenario_cells(row))
     return table
 
 
@@ -152,7 +157,7 @@ def _figure_table(document: Document) -> Table:
     table = _table("What some tell besides", None, ("median", "least", "+"))
     for row in document["scenarios"]:
         for name, figure in row["figures"].items():
-            values = (f"{figure['median']:,.6g}", f"{figure['least']:,.6g}", _shown(figure["spread"], "{:.0%}"))
+            values = (f"{figure['median']:,.6g}", f"{figure['least']:,.6g}", shown(figure["spread"], "{:.0%}"))
             table.add_row(f"{row['says']}: {name.replace('_', ' ')}", *values)
     return table
 
@@ -191,5 +196,6 @@ def _table(title: str, caption: str | None, headings: Sequence[str]) -> Table:
     return table
 
 
-def _shown(value: float | None, form: str) -> str:
+def shown(value: float | None, form: str) -> str:
+    """A figure in its form; nothing where there is none."""
     return "" if value is None else form.format(value)

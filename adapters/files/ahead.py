@@ -56,7 +56,7 @@ def _make(pieces: Generator[bytes, None, None], waiting: Queue[bytes | _End], un
                 gathered, size = [], 0
             if unwanted.is_set():
                 pieces.close()
-    except BaseException as error:  # noqa: BLE001 - raised by who reads
+    except BaseException as error:  # noqa: BLE001 - raised by who reads, and would else wait for ever
         end = _End(error)
     if gathered:
         waiting.put(b"".join(gathered))

@@ -138,13 +138,17 @@ class Recogniser:
 
         No reference is read: the fingerprint of the whole frame covers it.
         """
-        repeated_at = self._known.find(1, self._expected)
-        stop = len(self._known) if repeated_at < 0 else repeated_at
-        while self._expected < stop and self._follow_some(window, view, min(stop, self._expected + _RUN)):
+        while self._expected < len(self._known) and self._follow_some(window, view):
             pass
 
-    def _follow_some(self, window: Window, view: memoryview, stop: int) -> bool:
-        """The next records of the index up to a position; whether they were all there."""
+    def _follow_some(self, window: Window, view: memoryview) -> bool:
+        """The next few records of the index, up to one that has stood in the message; whether they were all there.
+
+        No further is looked ahead, here or for such a one: this is begun anew behind each record that changed.
+        """
+        stop = min(len(self._known), self._expected + _RUN)
+        met_at = self._known.find(1, self._expected, stop)
+        stop = stop if met_at < 0 else met_at
         index, seed, size, buffer, first = self._index, self._seed, len(view), window.buffer, self._expected
         entries, width = index.entries, index.ENTRY_BYTES
         begins_at = start = window.position + len(_blanks(buffer, window.position))
@@ -164,7 +168,7 @@ class Recogniser:
         if at > first:
             window.line(begins_at)
             self._pass(window, first, at, end, sum(index.line_counts[first:at]) + blank_lines)
-        return at == stop
+        return at == stop > first
 
     def _pass(self, window: Window, first: int, stop: int, end: int, line_count: int) -> None:
         """The window's position goes behind known records, whose lines need not be counted again."""
