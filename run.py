@@ -354,6 +354,7 @@ class Group(click.Group):
         try:
             code = super().main(*args, **kwargs)
         except click.exceptions.Abort:
+            click.echo("interrupted", err=True)
             code = EXIT_INTERRUPTED
         except click.ClickException as error:
             error.show()

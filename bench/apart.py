@@ -50,7 +50,13 @@ def run_python(arguments: Sequence[str], *, environment: Mapping[str, str] | Non
             stderr=stderr,
         )
         watch = _MemoryWatch(process.pid)
-        _, status, usage = os.wait4(process.pid, 0)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            # Who is interrupted leaves nobody behind at work in a folder that is about to go.
+            process.kill()
+            process.wait()
+            raise
         seconds = time.perf_counter() - started
         process.returncode = os.waitstatus_to_exitcode(status)
         stdout.seek(0)
