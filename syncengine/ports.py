@@ -378,6 +378,8 @@ class KnownRecord:
     pass_id: PassId
     """The pass that wrote it last."""
     applied_at: datetime
+    is_plain: bool = False
+    """Whether `body` was read at a glance, so that nothing in any part of it is to be told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -386,6 +388,7 @@ class RecordWrite:
 
     `change` is the line for the change log, none where the content is equal (touched). `fingerprint` is none where no
     prediction may rest on it. `repeated` flags a reference seen twice in one message. Of `context` the essence is kept.
+    `is_plain` tells that the body was read at a glance.
     """
 
     record_id: RecordId | None
@@ -401,6 +404,7 @@ class RecordWrite:
     previous_key: TitleKey | None
     change: Change | None
     repeated: bool = False
+    is_plain: bool = False
 
 
 class AsideKind(StrEnum):

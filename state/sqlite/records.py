@@ -43,11 +43,11 @@ SELECT id FROM records WHERE id IN (SELECT value FROM json_each(?))
 _IDS = "SELECT reference, id FROM records WHERE source = ? AND reference IN (SELECT value FROM json_each(?))"
 _LAST_ID = "SELECT coalesce(max(id), 0) FROM records"
 _WRITE = """
-INSERT INTO records (id, source, reference, stream, status, fingerprint, frame, context_id, repeated, isbn, format,
+INSERT INTO records (id, source, reference, stream, status, fingerprint, frame, context_id, repeated, is_plain, isbn, format,
     applied_pass, applied_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET stream = excluded.stream, status = excluded.status, fingerprint = excluded.fingerprint,
-    frame = excluded.frame, context_id = excluded.context_id, repeated = excluded.repeated,
+    frame = excluded.frame, context_id = excluded.context_id, repeated = excluded.repeated, is_plain = excluded.is_plain,
     isbn = excluded.isbn, format = excluded.format, applied_pass = excluded.applied_pass, applied_at = excluded.applied_at
 """
 _WRITE_FACTS = """
@@ -180,6 +180,7 @@ def _record(row: sqlite3.Row) -> KnownRecord:
         repeated=bool(row["repeated"]),
         pass_id=PassId(row["applied_pass"]),
         applied_at=from_micros(row["applied_at"]),
+        is_plain=bool(row["is_plain"]),
     )
 
 
@@ -216,6 +217,7 @@ def _write(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrit
                 frame_entry(write),
                 contexts[write.context],
                 write.repeated,
+                write.is_plain,
                 *((None, None) if write.key is None else (write.key.isbn, write.key.format)),
                 state.id,
                 applied_at,

@@ -16,8 +16,9 @@ from syncengine.ports import PassState, RecordStatus, RecordWrite
 
 _STAGE = """
 INSERT OR REPLACE INTO staged_records (pass_id, reference, record_id, status, fingerprint, frame, frame_length,
-    line_count, context_id, repeated, isbn, format, previous_isbn, previous_format, product, body, changed_at, change)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    line_count, context_id, repeated, is_plain, isbn, format, previous_isbn, previous_format, product, body, changed_at,
+    change)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _STAGED = """
 SELECT staged_records.*, essence FROM staged_records JOIN contexts ON contexts.id = context_id
@@ -40,14 +41,14 @@ FROM (SELECT position FROM staged_records WHERE pass_id = ? ORDER BY position LI
 _APPLY = (
     # A new row's id follows on the highest; records are never deleted, so no id comes twice.
     """
-    INSERT INTO records (source, reference, stream, status, fingerprint, frame, context_id, repeated, isbn, format,
-        applied_pass, applied_at)
+    INSERT INTO records (source, reference, stream, status, fingerprint, frame, context_id, repeated, is_plain, isbn,
+        format, applied_pass, applied_at)
     SELECT :source, reference, :stream, status, iif(status = 'live', fingerprint, NULL), frame, context_id, repeated,
-        isbn, format, :pass_id, :at
+        is_plain, isbn, format, :pass_id, :at
     FROM staged_records WHERE pass_id = :pass_id AND position <= :last ORDER BY position
     ON CONFLICT (source, reference) DO UPDATE SET stream = excluded.stream, status = excluded.status,
         fingerprint = excluded.fingerprint, frame = excluded.frame, context_id = excluded.context_id,
-        repeated = excluded.repeated, isbn = excluded.isbn, format = excluded.format,
+        repeated = excluded.repeated, is_plain = excluded.is_plain, isbn = excluded.isbn, format = excluded.format,
         applied_pass = excluded.applied_pass, applied_at = excluded.applied_at
     """,
     """
@@ -104,6 +105,7 @@ def stage(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrite
                 write.line_count,
                 contexts[write.context],
                 write.repeated,
+                write.is_plain,
                 *_title_columns(write.key),
                 *_title_columns(write.previous_key),
                 PRODUCT.pack(write.product),
@@ -185,6 +187,7 @@ def _write(row: sqlite3.Row, source: SourceName) -> RecordWrite:
         previous_key=_key(source, row["previous_isbn"], row["previous_format"]),
         change=None if row["change"] is None else CHANGE.unpack(row["change"]),
         repeated=bool(row["repeated"]),
+        is_plain=bool(row["is_plain"]),
     )
 
 

@@ -10,6 +10,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -20,6 +21,10 @@ from syncengine.domain.territory import Territory
 
 _SHOWN_CODES = 4
 _SHOWN_CHARACTERS = 200
+_facts_of_supply = attrgetter("market_reference", "markets", "market_restrictions", "market_status", "market_dates")
+_facts_of_detail = attrgetter(
+    *("supplier_role", "supplier_name", "supplier_identifiers", "availability", "dates", "unpriced")
+)
 
 
 class Line(NamedTuple):
@@ -35,13 +40,38 @@ class Line(NamedTuple):
     territory: Territory | None = None
 
 
+class _Prices(NamedTuple):
+    """Prices of one supply, with where they hold and whose they are."""
+
+    where: str
+    whose: str
+    prices: Sequence[Price]
+
+
+class _Supply(NamedTuple):
+    """All else of a supply, with where it holds, and the details by whose they are."""
+
+    supply: ProductSupply
+    where: str
+    details: Sequence[tuple[SupplyDetail, str]]
+
+
+class _Side(NamedTuple):
+    """A product as one side of a comparison, and the parts of its supplies that may make a difference."""
+
+    product: Product
+    supplies: Sequence[_Supply]
+    prices: Sequence[_Prices]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Field:
+    """`facts` are what its lines are made of: comparing them is less work than making lines."""
+
     name: str
     block: Block
-    lines: Callable[[Product], Iterable[Line]]
-    source: Callable[[Product], object] | None = None
-    """What the lines are made of, where comparing that is less work than making them."""
+    facts: Callable[[_Side], object]
+    lines: Callable[[_Side], Iterable[Line]]
 
 
 def field_changes(old: Product, new: Product, differs: Callable[[Block], bool]) -> tuple[FieldChange, ...]:
@@ -52,31 +82,89 @@ def field_changes(old: Product, new: Product, differs: Callable[[Block], bool]) 
     """
     changes: list[FieldChange] = []
     told: set[Block] = set()
-    is_equal, same_supplies = old == new, old.supplies == new.supplies
-    for field in () if is_equal else _FIELDS:
-        if field.block is Block.PRODUCT_SUPPLY and same_supplies:
-            continue
-        for change in _changes(field, old, new):
-            changes.append(change)
-            told.add(field.block)
+    is_equal = old == new
+    if not is_equal:
+        before, after = _sides(old, new)
+        for field in _FIELDS:
+            for change in _changes(field, before, after):
+                changes.append(change)
+                told.add(field.block)
     silent = [block for block in Block if block not in told and differs(block)]
     if not changes and not silent and not is_equal and _settled(old) != _settled(new):
         silent = [Block.PRODUCT_SUPPLY]
-    return (*changes, *(FieldChange(field=block.word, old=None, new=None) for block in silent))
+    return (*changes, *[FieldChange(field=block.word, old=None, new=None) for block in silent])
 
 
-def _changes(field: _Field, old: Product, new: Product) -> Iterator[FieldChange]:
-    if field.source is not None and field.source(old) == field.source(new):
+def _sides(old: Product, new: Product) -> tuple[_Side, _Side]:
+    """Both, without what says the same at the same place of their supplies, and so gives the same lines."""
+    if old.supplies == new.supplies:
+        return _Side(old, (), ()), _Side(new, (), ())
+    one, other = _supplies(old), _supplies(new)
+    return (
+        _Side(old, *_apart(one, other)),
+        _Side(new, *_apart(other, one)),
+    )
+
+
+def _supplies(product: Product) -> list[_Supply]:
+    """Lines tell whose they are where the product has several suppliers."""
+    several = len({_supplier_name(detail) for supply in product.supplies for detail in supply.details}) > 1
+    return [
+        _Supply(
+            supply,
+            _areas(supply.markets),
+            [(detail, f"from {_supplier_name(detail)}" if several else "") for detail in supply.details],
+        )
+        for supply in product.supplies
+    ]
+
+
+def _apart(supplies: Sequence[_Supply], others: Sequence[_Supply]) -> tuple[Sequence[_Supply], Sequence[_Prices]]:
+    """Supplies without those that the other side has at the same place, but for their prices; and the prices likewise."""
+    prices, other_prices = _prices_of(supplies), _prices_of(others)
+    if len(supplies) == len(others):
+        pairs = zip(supplies, others, strict=True)
+        supplies = [one for one, other in pairs if _said_but_prices(one) != _said_but_prices(other)]
+    if len(prices) == len(other_prices):
+        prices = [_prices_apart(one, other) for one, other in zip(prices, other_prices, strict=True) if one != other]
+    return supplies, prices
+
+
+def _prices_of(supplies: Sequence[_Supply]) -> list[_Prices]:
+    return [_Prices(where, whose, detail.prices) for _, where, details in supplies for detail, whose in details]
+
+
+def _prices_apart(one: _Prices, other: _Prices) -> _Prices:
+    if (one.where, one.whose, len(one.prices)) != (other.where, other.whose, len(other.prices)):
+        return one
+    pairs = zip(one.prices, other.prices, strict=True)
+    return one._replace(prices=[price for price, another in pairs if price != another])
+
+
+def _said_but_prices(of: _Supply) -> object:
+    return _facts_of_supply(of.supply), [(_facts_of_detail(detail), whose) for detail, whose in of.details]
+
+
+def _changes(field: _Field, old: _Side, new: _Side) -> Iterator[FieldChange]:
+    if field.facts(old) == field.facts(new):
         return
     before, after = list(field.lines(old)), list(field.lines(new))
     if before == after:
         return
-    gone, come = _without(before, after), _without(after, before)
-    pairs = _paired(gone, come, _key) + _paired(gone, come, _family)
+    gone, come, pairs = _matched(before, after)
     for one, other in pairs:
         yield FieldChange(field=field.name, old=_short(one.text), new=_short(other.text + _moved(one, other)))
     yield from (FieldChange(field=field.name, old=_short(line.text), new=None) for line in gone)
     yield from (FieldChange(field=field.name, old=None, new=_short(line.text)) for line in come)
+
+
+def _matched(before: list[Line], after: list[Line]) -> tuple[list[Line], list[Line], list[tuple[Line, Line]]]:
+    """The lines that went, those that came, and the pairs of those that are about the same."""
+    keys = [line.key for line in before]
+    if keys == [line.key for line in after] and len(set(keys)) == len(keys):
+        return [], [], [pair for pair in zip(before, after, strict=True) if pair[0].fact != pair[1].fact]
+    gone, come = _without(before, after), _without(after, before)
+    return gone, come, _paired(gone, come, _key) + _paired(gone, come, _family)
 
 
 def _without(lines: Sequence[Line], others: Iterable[Line]) -> list[Line]:
@@ -150,6 +238,7 @@ def _codes(codes: Sequence[str]) -> str:
     return f"{' '.join(codes[: _SHOWN_CODES - 1])} … {len(codes)}"
 
 
+@lru_cache(maxsize=4096)
 def _area(territory: Territory) -> str:
     included = _codes((*territory.regions_included, *territory.countries_included)) or "nowhere"
     excluded = _codes((*territory.regions_excluded, *territory.countries_excluded))
@@ -259,24 +348,16 @@ def _restrictions(product: Product) -> Iterator[Line]:
         yield from _listed(rights.restrictions, key=(rights.type, rights.territory), prefix=_area(rights.territory))
 
 
-def _with_supplies(lines: Callable[[ProductSupply, str], Iterable[Line]]) -> Callable[[Product], Iterable[Line]]:
-    def of_product(product: Product) -> Iterator[Line]:
-        for supply in product.supplies:
-            yield from lines(supply, _areas(supply.markets))
-
-    return of_product
+def _with_supplies(lines: Callable[[ProductSupply, str], Iterable[Line]]) -> Callable[[_Side], Iterable[Line]]:
+    """Lines of each supply, given its market."""
+    return lambda side: [line for supply, where, _ in side.supplies for line in lines(supply, where)]
 
 
-def _with_details(lines: Callable[[SupplyDetail, str, str], Iterable[Line]]) -> Callable[[Product], Iterable[Line]]:
-    """Lines of each supply, given its market and, where a product has several suppliers, whose it is."""
-
-    def of_product(product: Product) -> Iterator[Line]:
-        details = [(supply, detail) for supply in product.supplies for detail in supply.details]
-        several = len({_supplier_name(detail) for _, detail in details}) > 1
-        for supply, detail in details:
-            yield from lines(detail, _areas(supply.markets), f"from {_supplier_name(detail)}" if several else "")
-
-    return of_product
+def _with_details(lines: Callable[[SupplyDetail, str, str], Iterable[Line]]) -> Callable[[_Side], Iterable[Line]]:
+    """Lines of each supplier's part, given its market and, where a product has several suppliers, whose it is."""
+    return lambda side: [
+        line for _, where, details in side.supplies for detail, whose in details for line in lines(detail, where, whose)
+    ]
 
 
 def _supplier_name(detail: SupplyDetail) -> str:
@@ -337,25 +418,18 @@ def _unpriced(detail: SupplyDetail, where: str, whose: str) -> list[Line]:
     return [Line(fact=(where, whose, detail.unpriced), text=text, key=(where, whose), family=whose)]
 
 
-def _prices(detail: SupplyDetail, where: str, whose: str) -> Iterator[Line]:
-    for price in detail.prices:
-        place = _area(price.territory) if price.territory else where
-        terms = (whose, price.currency, price.type, price.qualifier)
-        yield Line(
-            fact=(where, whose, _price_fact(price)),
-            text=_words(_price(price, place), whose),
-            key=(*terms, price.territory or where, frozenset(map(_date, price.dates))),
-            family=terms,
-            territory=price.territory,
-        )
-
-
-def _priced(product: Product) -> list[object]:
-    return [
-        (supply.markets, detail.supplier_name, detail.supplier_identifiers, detail.supplier_role, detail.prices)
-        for supply in product.supplies
-        for detail in supply.details
-    ]
+def _prices(side: _Side) -> Iterator[Line]:
+    for where, whose, prices in side.prices:
+        for price in prices:
+            place = _area(price.territory) if price.territory else where
+            terms = (whose, price.currency, price.type, price.qualifier)
+            yield Line(
+                fact=(where, whose, _price_fact(price)),
+                text=_words(_price(price, place), whose),
+                key=(*terms, price.territory or where, frozenset(map(_date, price.dates))),
+                family=terms,
+                territory=price.territory,
+            )
 
 
 def _price_fact(price: Price) -> Hashable:
@@ -368,17 +442,18 @@ def _price_fact(price: Price) -> Hashable:
 
 
 def _of_product(name: str, block: Block, lines: Callable[[Product], Iterable[Line]], *facts: str) -> _Field:
-    return _Field(name=name, block=block, lines=lines, source=attrgetter(*facts))
-
-
-def _of_supplies(name: str, lines: Callable[[Product], Iterable[Line]]) -> _Field:
-    return _Field(name=name, block=Block.PRODUCT_SUPPLY, lines=lines)
+    said = attrgetter(*facts)
+    return _Field(name=name, block=block, facts=lambda side: said(side.product), lines=lambda side: lines(side.product))
 
 
 def _of_fact(name: str, block: Block) -> _Field:
     """A field that is one code or text of the product."""
     fact = attrgetter(name)
-    return _Field(name=name, block=block, lines=lambda product: _scalar(fact(product)), source=fact)
+    return _of_product(name, block, lambda product: _scalar(fact(product)), name)
+
+
+def _of_supplies(name: str, lines: Callable[[_Side], Iterable[Line]]) -> _Field:
+    return _Field(name=name, block=Block.PRODUCT_SUPPLY, facts=attrgetter("supplies"), lines=lines)
 
 
 _FIELDS = (
@@ -401,7 +476,7 @@ _FIELDS = (
     _of_supplies("availability", _with_details(_availability)),
     _of_supplies("supply_date", _with_details(_supply_dates)),
     _of_supplies("unpriced", _with_details(_unpriced)),
-    _Field(name="price", block=Block.PRODUCT_SUPPLY, lines=_with_details(_prices), source=_priced),
+    _Field(name="price", block=Block.PRODUCT_SUPPLY, facts=attrgetter("prices"), lines=_prices),
 )
 
 

@@ -20,10 +20,11 @@ from syncengine.onix.element import Element
 from syncengine.onix.release2 import MARK
 from syncengine.onix.repair import is_well_formed, is_windows_1252, local_name, wrapper_of
 
-_CODECS: Final = frozenset({"utf-8", "ascii", "iso8859-1", "cp1252"})
+CODECS: Final = frozenset({"utf-8", "ascii", "iso8859-1", "cp1252"})
 """Encodings that the parser and Python read alike."""
 
-_MOST_BYTES: Final = 1 << 20
+MOST_BYTES: Final = 1 << 20
+"""Of a record that is compared by its text."""
 _MOST_ATTRIBUTES: Final = 1000
 
 _CLOSINGS: Final = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}
@@ -53,22 +54,27 @@ class Written:
         self.body = body
         self.context = context
 
+    @property
+    def has_many_attributes(self) -> bool:
+        """Whether one of its elements may have more of them than is good."""
+        return self.body.count(b"=") > _MOST_ATTRIBUTES
+
     @cached_property
     def plain(self) -> str | None:
         """The text of a record of ONIX 3, without comments and CDATA sections; none where it is not plain."""
         body, context = self.body, self.context
         wrapper = wrapper_of(context.opening, context.closing)
-        if wrapper.codec not in _CODECS or MARK.encode() in context.opening or is_windows_1252(body, wrapper):
+        if wrapper.codec not in CODECS or MARK.encode() in context.opening or is_windows_1252(body, wrapper):
             return None
-        if len(body) > _MOST_BYTES or body.count(b"=") > _MOST_ATTRIBUTES or not is_well_formed(body, wrapper):
+        if len(body) > MOST_BYTES or self.has_many_attributes or not is_well_formed(body, wrapper):
             return None
         try:
-            return _unwrapped(body.decode(wrapper.codec))
+            return unwrapped(body.decode(wrapper.codec))
         except UnicodeDecodeError:
             return None
 
 
-def _unwrapped(text: str) -> str:
+def unwrapped(text: str) -> str:
     """Line ends as XML has them, comments and processing instructions left out, CDATA sections spelled as text."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -135,28 +135,65 @@ class Walk:
             raise NotPlain
         return record
 
+    def patched(self, known: Product, root: _Node, names: Sequence[str]) -> Product:
+        """The facts of a known record whose tree holds but these of its elements, each a block, and all supplies where one is there.
+
+        Raises NotPlain, also where the tree holds anything else.
+        """
+        record = self._record(root)
+        if [self._names[child.tag] for child in record] != names:
+            raise NotPlain
+        found = self._sorted(record, _BLOCKS)
+        for name in found.keys() - _READ_BLOCKS:
+            self._pass(_one(found[name]))
+        facts: dict[str, Any] = {}
+        if Block.DESCRIPTIVE_DETAIL in found:
+            facts |= self._described(found)
+        if Block.PUBLISHING_DETAIL in found:
+            facts |= self._published(found)
+        if Block.PRODUCT_SUPPLY in found:
+            facts |= self._supplied(found)
+        return replace(known, **facts)
+
     def _product(self, reference: RecordReference, kind: str, found: _Found) -> Product:
-        descriptive = self._block(found, Block.DESCRIPTIVE_DETAIL, _DESCRIPTIVE)
-        publishing = self._block(found, Block.PUBLISHING_DETAIL, _PUBLISHING)
-        publishers = [*publishing.get("Publisher", ()), *publishing.get("Imprint", ())]
         return Product(
             reference=reference,
             notification_type=kind,
             identifiers=tuple(map(self._identifier, found.get("ProductIdentifier", ()))),
-            composition=self._code(descriptive, "ProductComposition"),
-            form=self._code(descriptive, "ProductForm"),
-            form_details=self._codes(descriptive, "ProductFormDetail"),
-            form_features=self._each(descriptive, "ProductFormFeature"),
-            protections=self._codes(descriptive, "EpubTechnicalProtection"),
-            title=self._title(descriptive["TitleDetail"]) if "TitleDetail" in descriptive else None,
-            publisher=self._facts("Publisher", publishers) if publishers else None,
-            publishing_status=self._code(publishing, "PublishingStatus"),
-            publishing_dates=self._each(publishing, "PublishingDate"),
-            sales_rights=self._each(publishing, "SalesRights"),
-            rest_of_world_rights=self._code(publishing, "ROWSalesRightsType"),
-            sales_restrictions=self._each(publishing, "SalesRestriction"),
-            supplies=tuple([part for supply in found.get("ProductSupply", ()) for part in self._supplies(supply)]),
+            **self._described(found),
+            **self._published(found),
+            **self._supplied(found),
         )
+
+    def _described(self, found: _Found) -> dict[str, Any]:
+        descriptive = self._block(found, Block.DESCRIPTIVE_DETAIL, _DESCRIPTIVE)
+        return {
+            "composition": self._code(descriptive, "ProductComposition"),
+            "form": self._code(descriptive, "ProductForm"),
+            "form_details": self._codes(descriptive, "ProductFormDetail"),
+            "form_features": self._each(descriptive, "ProductFormFeature"),
+            "protections": self._codes(descriptive, "EpubTechnicalProtection"),
+            "title": self._title(descriptive["TitleDetail"]) if "TitleDetail" in descriptive else None,
+        }
+
+    def _published(self, found: _Found) -> dict[str, Any]:
+        publishing = self._block(found, Block.PUBLISHING_DETAIL, _PUBLISHING)
+        publishers = [*publishing.get("Publisher", ()), *publishing.get("Imprint", ())]
+        return {
+            "publisher": self._facts("Publisher", publishers) if publishers else None,
+            "publishing_status": self._code(publishing, "PublishingStatus"),
+            "publishing_dates": self._each(publishing, "PublishingDate"),
+            "sales_rights": self._each(publishing, "SalesRights"),
+            "rest_of_world_rights": self._code(publishing, "ROWSalesRightsType"),
+            "sales_restrictions": self._each(publishing, "SalesRestriction"),
+        }
+
+    def _supplied(self, found: _Found) -> dict[str, Any]:
+        return {
+            "supplies": tuple(
+                [part for supply in found.get(Block.PRODUCT_SUPPLY, ()) for part in self._supplies(supply)]
+            )
+        }
 
     def _identifier(self, node: _Node) -> ProductIdentifier:
         found = self._sorted(node, _IDENTIFIER)

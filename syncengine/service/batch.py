@@ -17,6 +17,7 @@ from syncengine.domain.passes import Noted, RecordOutcome, WarningKind
 from syncengine.domain.product import Product
 from syncengine.errors import RecordInvalid
 from syncengine.onix.difference import Difference, Written
+from syncengine.onix.fingerprint import fingerprint
 from syncengine.onix.parsing import ParsedRecord
 from syncengine.ports import (
     AsideKind,
@@ -27,7 +28,7 @@ from syncengine.ports import (
     SetAside,
 )
 from syncengine.service.merging import Whole, merged, with_held
-from syncengine.service.parsers import BREATH, Compared, Parsed, Parsers
+from syncengine.service.parsers import BREATH, Base, Compared, Parsed, Parsers
 from syncengine.service.verdict import Setting, Verdict
 
 Standing = KnownRecord | RecordWrite | None
@@ -68,7 +69,8 @@ async def judge_batch(
     """One verdict for each frame, in feed order; of several that settle one record the last counts."""
     to_parse = [number for number, frame in enumerate(frames) if frame.reference and not _is_known(frame, known)]
     bodies = [frames[number].body for number in to_parse]
-    bases = [_base(known.get(frame.reference)) for frame in map(frames.__getitem__, to_parse) if frame.reference]
+    references = [reference for number in to_parse if (reference := frames[number].reference)]
+    bases = [_base_of(known.get(reference), setting) for reference in references]
     results = await parsers.parse(
         bodies, setting.context, bases=bases, derives_reference=setting.reading.derives_reference
     )
@@ -173,6 +175,7 @@ def _applied(frame: Frame, whole: Whole, old: KnownRecord | None, setting: Setti
             previous_key=old.key if old else None,
             change=_record_change(comparison.outcome, product, key, comparison.fields, setting),
             repeated=frame.repeated,
+            is_plain=whole.parsed.is_plain,
         ),
         old=base.product if base else None,
         new=product,
@@ -184,6 +187,15 @@ def _applied(frame: Frame, whole: Whole, old: KnownRecord | None, setting: Setti
 def _base(known: KnownRecord | None) -> KnownRecord | None:
     """What a record is compared with: nothing, where it is not live."""
     return known if known and known.status is RecordStatus.LIVE else None
+
+
+def _base_of(known: KnownRecord | None, setting: Setting) -> Base | None:
+    """What is needed of it. The fingerprint tells whether its bytes still mean what they meant when its facts were taken."""
+    live = _base(known)
+    if live is None:
+        return None
+    holds = live.is_plain and live.fingerprint == fingerprint(live.body, setting.seed)
+    return Base(product=live.product, body=live.body, context=live.context, is_plain=holds)
 
 
 def _compared(base: KnownRecord | None, product: Product, whole: Whole) -> Comparison:
@@ -278,6 +290,7 @@ def gone(old: KnownRecord, status: RecordStatus, source: SourceName, at: datetim
         previous_key=old.key,
         change=Change(at=at, source=source, kind=kind, key=old.key, reference=old.reference),
         repeated=old.repeated,
+        is_plain=old.is_plain,
     )
 
 

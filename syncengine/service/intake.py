@@ -401,6 +401,7 @@ class Intake:
             codes=self._parsers.codes,
             at=now,
             arrived_at=now,
+            seed=seed_for(self._seed, context),
         )
 
     async def _judge_frames(self, frames: Sequence[Frame], setting: Setting, work: Work) -> list[Verdict]:

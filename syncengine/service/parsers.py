@@ -20,11 +20,10 @@ from syncengine.domain.frame import Context
 from syncengine.logs import Logger
 from syncengine.onix.codelists import CodeLists, standard
 from syncengine.onix.parsing import Reading
-from syncengine.ports import KnownRecord
 from syncengine.service import parsing
 from syncengine.service.parsing import Answer, Base, Compared, Parsed, Task, read
 
-__all__ = ["BREATH", "Compared", "Parsed", "Parsers"]
+__all__ = ["BREATH", "Base", "Compared", "Parsed", "Parsers"]
 
 BREATH = 4
 """Records parsed or compared between two chances for other work: a few milliseconds."""
@@ -64,7 +63,7 @@ class Parsers:
         bodies: Sequence[bytes],
         context: Context,
         *,
-        bases: Sequence[KnownRecord | None] = (),
+        bases: Sequence[Base | None] = (),
         derives_reference: bool = False,
     ) -> list[Parsed]:
         """One result for each body, in their order: the record, or why it cannot be read.
@@ -72,7 +71,8 @@ class Parsers:
         `bases` are the live records that they are compared with, one for each body, where they are compared at all.
         `derives_reference`: a record without RecordReference gets one of its best identifier.
         """
-        tasks = [_task(body, base) for body, base in zip(bodies, bases or [None] * len(bodies), strict=True)]
+        pairs = zip(bodies, bases or [None] * len(bodies), strict=True)
+        tasks = [Task(body=body, base=base) for body, base in pairs]
         reading = Reading(codes=self.codes, derives_reference=derives_reference)
         if len(tasks) > _PORTION:
             self.warm_up()
@@ -111,11 +111,6 @@ class Parsers:
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = self._greeting = None
-
-
-def _task(body: bytes, base: KnownRecord | None) -> Task:
-    known = Base(product=base.product, body=base.body, context=base.context) if base else None
-    return Task(body=body, base=known)
 
 
 async def _received(answer: Future[bytes]) -> list[Parsed]:

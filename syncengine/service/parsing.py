@@ -18,6 +18,7 @@ from syncengine.onix import parsing
 from syncengine.onix.codelists import CodeLists, standard
 from syncengine.onix.difference import Difference, Written
 from syncengine.onix.parsing import ParsedRecord, Reading
+from syncengine.onix.splice import splice
 
 _PR_SET_PDEATHSIG = 1
 _NICENESS = 10
@@ -30,6 +31,8 @@ class Base:
     product: Product
     body: bytes
     context: Context
+    is_plain: bool = False
+    """They were read at a glance, in the context and by the lists and the extraction by which the record is to be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,12 +71,23 @@ def read(task: Task, context: Context, reading: Reading) -> Parsed:
     """The record, compared with its base; or why it cannot be read."""
     written = Written(task.body, context)
     try:
+        if task.base and task.base.is_plain and (spliced := _spliced(task.base, written, reading)):
+            return spliced
         found = parsing.read(written, reading)
         comparison = _compared(task.base, found.product, written) if task.base else None
-        return Compared(product=found.product, warnings=found.warnings, comparison=comparison)
+        return Compared(product=found.product, warnings=found.warnings, comparison=comparison, is_plain=found.is_plain)
     except RecordInvalid as error:
         # Anew: the one that was raised holds all that it was raised in, the record's bytes among it.
         return RecordInvalid(str(error), hint=error.hint)
+
+
+def _spliced(base: Base, written: Written, reading: Reading) -> Compared | None:
+    """Only what differs from its base is read; none where it must be read whole."""
+    found = splice(base.product, base.body, written, reading.codes)
+    if found is None:
+        return None
+    comparison = compare(base.product, found.product, found.differs)
+    return Compared(product=found.product, warnings=(), comparison=comparison, is_plain=True)
 
 
 def _compared(base: Base, product: Product, written: Written) -> Comparison:

@@ -22,7 +22,8 @@ class Setting:
     """Where a batch comes from and by whose conventions it is read.
 
     `at` is now, `arrived_at` when its frames came: earlier, where they were set aside and are read again. `held` has the updates
-    that wait for its records, `staged` what earlier messages of the pass are going to write.
+    that wait for its records, `staged` what earlier messages of the pass are going to write. `seed` is that of the frames'
+    fingerprints: one and the same bytes with the same fingerprint mean the same.
     """
 
     source: SourceName
@@ -35,6 +36,7 @@ class Setting:
     codes: CodeLists
     at: datetime
     arrived_at: datetime
+    seed: int
     held: Mapping[RecordReference, Sequence[SetAside]] = field(default_factory=dict)
     staged: Mapping[RecordReference, RecordWrite] = field(default_factory=dict)
 

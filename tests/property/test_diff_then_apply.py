@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -129,7 +130,8 @@ def _compared(old: Product, new: Product) -> Comparison:
 
 def _lines(product: Product) -> Counter[tuple[str, str]]:
     """All that the fields of a product say."""
-    return Counter((field.name, line.text) for field in detect._FIELDS for line in field.lines(product))
+    side, _ = detect._sides(product, replace(product, supplies=()))
+    return Counter((field.name, line.text) for field in detect._FIELDS for line in field.lines(side))
 
 
 def _said(changes: Iterable[FieldChange], side: str) -> Counter[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -22,8 +23,10 @@ from syncengine.onix.dialect import read_product
 from syncengine.onix.difference import Difference, Written
 from syncengine.onix.element import Element
 from syncengine.onix.framing import Framer
+from syncengine.onix.glance import at_a_glance
 from syncengine.onix.parsing import Reading, parse
 from syncengine.onix.plain import cut, elements
+from syncengine.onix.reader import Reader
 from tests.property.test_onix_content import ODD_TEXTS
 from tests.property.trees import WHOLE_RECORDS, Tree, respell, write
 from tests.records import REFERENCE_30, context, digests_in, record, sample, sample_paths, samples_folder
@@ -59,20 +62,25 @@ def settled(tree: Element) -> Element:
 def carefully(body: bytes, within: Context) -> parsing.ParsedRecord:
     """As it is read where nothing is seen at a glance."""
     reading = Reading()
-    element, told = parsing._with_care(Written(body, within), reading.codes)
-    reader = parsing._Reader(reading)
+    element, told = parsing.with_care(Written(body, within), reading.codes)
+    reader = Reader(reading)
     product = reader.product(element)
     return parsing.ParsedRecord(product=product, warnings=tuple(dict.fromkeys((*told, *reader.warnings()))))
 
 
 def check(body: bytes, within: Context) -> None:
     """Facts and warnings by both roads; elements from the text, as far as the record has one."""
-    assert repr(outcome(carefully, body, within)) == repr(outcome(parse, body, within))
+    assert repr(outcome(carefully, body, within)) == repr(outcome(by_any_road, body, within))
     text = Written(body, within).plain
     if text is not None and cut(text) is not None:
         element, repairs = read_product(within.opening, body, within.closing)
         found = settled(Element("", (), None, elements(text), None)).children
         assert ([whole(element)], ()) == ([product._replace(tail=None) for product in found], repairs)
+
+
+def by_any_road(body: bytes, within: Context) -> parsing.ParsedRecord:
+    """As it is read, but for which road it was read on."""
+    return replace(parse(body, within), is_plain=False)
 
 
 def outcome(read: Callable[[bytes, Context], parsing.ParsedRecord], body: bytes, within: Context) -> object:
@@ -106,7 +114,7 @@ def test_records_of_usual_feeds_are_read_at_a_glance_and_as_with_care(
 ):
     plan = FeedPlan(records=24, seed=3, shape=shape, tags=tags, encoding=encoding)
     within, frames = frames_of(plan, tmp_path)
-    glances = [parsing._at_a_glance(Written(frame.body, within), standard()) for frame in frames]
+    glances = [at_a_glance(Written(frame.body, within), standard()) for frame in frames]
     assert [repr(carefully(frame.body, within).product) for frame in frames] == list(map(repr, glances))
     assert [()] * 24 == [carefully(frame.body, within).warnings for frame in frames]
 

@@ -8,20 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from syncengine.catalogue.compare import Comparison
 from syncengine.domain.change import FieldChange
-from syncengine.domain.ids import PassId, RecordId, RecordReference, StreamName
 from syncengine.domain.passes import RecordOutcome
 from syncengine.errors import RecordInvalid
 from syncengine.onix.codelists import CodeList, CodeLists, standard
 from syncengine.onix.parsing import parse
-from syncengine.ports import KnownRecord, RecordStatus
-from syncengine.service.parsers import Parsers
+from syncengine.service.parsers import Base, Parsers
 from tests.records import context, record
 
 
@@ -56,21 +53,8 @@ async def test_worker_processes_give_what_is_given_inline():
 PRICED = "<ProductSupply><SupplyDetail><Price><PriceType>02</PriceType><PriceAmount>{}</PriceAmount></Price></SupplyDetail></ProductSupply>"
 
 
-def known(body: bytes) -> KnownRecord:
-    return KnownRecord(
-        id=RecordId(1),
-        reference=RecordReference("r1"),
-        stream=StreamName("files"),
-        status=RecordStatus.LIVE,
-        fingerprint=None,
-        context=context(),
-        body=body,
-        product=parse(body, context()).product,
-        key=None,
-        repeated=False,
-        pass_id=PassId(1),
-        applied_at=datetime(2026, 11, 1, tzinfo=UTC),
-    )
+def known(body: bytes, *, is_plain: bool = True) -> Base:
+    return Base(product=parse(body, context()).product, body=body, context=context(), is_plain=is_plain)
 
 
 async def ready(parsers: Parsers) -> Parsers:
@@ -195,7 +179,7 @@ CHILD = """
 import anyio, sys
 from syncengine.onix.parsing import parse
 from syncengine.ports import KnownRecord, RecordStatus
-from syncengine.service.parsers import Parsers
+from syncengine.service.parsers import Base, Parsers
 from tests.records import context, record
 
 async def main():
