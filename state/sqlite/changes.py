@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from state.sqlite.codec import CHANGE, to_micros
-from state.sqlite.sql import Runs
+from state.sqlite.sql import Runs, insert_rows, rows_of
 from syncengine.domain.change import Change
 from syncengine.ports import RecordWrite
 
-_APPEND = "INSERT INTO changes (at, source, line) VALUES (?, ?, ?)"
+_APPEND = insert_rows("changes", "at", "source", "#line")
 _SINCE = "SELECT sequence, line FROM changes WHERE sequence > ? ORDER BY sequence LIMIT ?"
 
 
@@ -31,7 +31,7 @@ class SqliteChangeLog:
 
 def append(db: sqlite3.Connection, changes: Sequence[Change]) -> None:
     """Write lines at the log's end; their own sequence counts for nothing."""
-    db.executemany(_APPEND, [(to_micros(change.at), change.source, CHANGE.pack(change)) for change in changes])
+    db.execute(_APPEND, rows_of((to_micros(change.at), change.source, CHANGE.pack(change)) for change in changes))
 
 
 def line_of(write: RecordWrite) -> Change | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
@@ -35,11 +35,31 @@ class _Zstd(threading.local):
     """Compression contexts are costly to make and must not be shared between threads."""
 
     def __init__(self) -> None:
-        self.compress = zstandard.ZstdCompressor(level=_LEVEL).compress
-        self.decompress = zstandard.ZstdDecompressor().decompress
+        compressor, decompressor = zstandard.ZstdCompressor(level=_LEVEL), zstandard.ZstdDecompressor()
+        self.compress, self.compress_all = compressor.compress, compressor.multi_compress_to_buffer
+        self.decompress, self.expand_all = decompressor.decompress, decompressor.multi_decompress_to_buffer
 
 
 _zstd = _Zstd()
+
+
+def compress_all(bodies: Sequence[bytes]) -> list[bytes]:
+    """The same for many in one go, during which others may compute."""
+    if not bodies:
+        return []
+    packed = _zstd.compress_all(list(bodies))
+    return [packed[place].tobytes() for place in range(len(packed))]
+
+
+def expand_all(blobs: Sequence[bytes]) -> list[bytes]:
+    """What was given to `compress`; raises StoreFailed as `expand` does."""
+    if not blobs:
+        return []
+    try:
+        bodies = _zstd.expand_all(list(blobs))
+        return [bodies[place].tobytes() for place in range(len(bodies))]
+    except (zstandard.ZstdError, ValueError) as error:
+        raise _damaged("body", error) from error
 
 
 def compress(body: bytes) -> bytes:
@@ -70,15 +90,29 @@ class Packed(Generic[ValueT]):
 
     def pack(self, value: ValueT) -> bytes:
         """The value as bytes; text that is no Unicode is kept as `plain` spells it."""
-        try:
-            packed = _encode(value)
-        except UnicodeEncodeError:
-            packed = _encode(_plain_throughout(msgspec.to_builtins(value, builtin_types=(bytes, datetime))))
+        packed = self._packed(value)
         return compress(packed) if self._compressed else packed
+
+    def pack_all(self, values: Iterable[ValueT]) -> list[bytes]:
+        """The same for many."""
+        packed = [self._packed(value) for value in values]
+        return compress_all(packed) if self._compressed else packed
+
+    def _packed(self, value: ValueT) -> bytes:
+        try:
+            return _encode(value)
+        except UnicodeEncodeError:
+            return _encode(_plain_throughout(msgspec.to_builtins(value, builtin_types=(bytes, datetime))))
 
     def unpack(self, blob: bytes) -> ValueT:
         """The value; raises StoreFailed where the bytes are damaged or mean no such value."""
-        packed = expand(blob) if self._compressed else blob
+        return self._unpacked(expand(blob) if self._compressed else blob)
+
+    def unpack_all(self, blobs: Sequence[bytes]) -> list[ValueT]:
+        """The same for many."""
+        return list(map(self._unpacked, expand_all(blobs) if self._compressed else blobs))
+
+    def _unpacked(self, packed: bytes) -> ValueT:
         try:
             return self._decode(packed)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:

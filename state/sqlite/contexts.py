@@ -23,7 +23,10 @@ _SHORT_ROOT = re.compile(rb"<(?:[^ <>/:]+:)?ONIXmessage\b")
 
 def numbers_of(db: sqlite3.Connection, contexts: Iterable[Context]) -> Mapping[Context, int]:
     """The number of each context's essence, new ones added."""
-    essences = {context: CONTEXT.pack(context.essence) for context in set(contexts)}
+    # Most are the same object, which is told sooner than that two say the same.
+    essences = {
+        context: CONTEXT.pack(context.essence) for context in set({id(each): each for each in contexts}.values())
+    }
     db.executemany(_ADD, [(essence,) for essence in set(essences.values())])
     return {context: db.execute(_NUMBER, (essence,)).fetchone()["id"] for context, essence in essences.items()}
 

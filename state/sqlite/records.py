@@ -9,10 +9,10 @@ from datetime import datetime
 
 from state.sqlite import aside
 from state.sqlite.changes import append, line_of
-from state.sqlite.codec import PRODUCT, compress, expand, from_micros, to_micros
+from state.sqlite.codec import PRODUCT, compress_all, expand_all, from_micros, to_micros
 from state.sqlite.contexts import context_of, numbers_of
 from state.sqlite.frames import frame_entry
-from state.sqlite.sql import Runs, listed
+from state.sqlite.sql import Runs, insert_rows, listed, rows_of
 from state.sqlite.titles import mark_due, name_titles
 from syncengine.domain.frame import FrameIndex
 from syncengine.domain.ids import Format, Isbn, PassId, RecordId, RecordReference, SourceName, StreamName, TitleKey
@@ -42,18 +42,21 @@ SELECT id FROM records WHERE id IN (SELECT value FROM json_each(?))
 """
 _IDS = "SELECT reference, id FROM records WHERE source = ? AND reference IN (SELECT value FROM json_each(?))"
 _LAST_ID = "SELECT coalesce(max(id), 0) FROM records"
-_WRITE = """
-INSERT INTO records (id, source, reference, stream, status, fingerprint, frame, context_id, repeated, is_plain, isbn, format,
-    applied_pass, applied_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+_WRITE = insert_rows(
+    "records",
+    *("id", "source", "reference", "stream", "status", "#fingerprint", "#frame", "context_id", "repeated", "is_plain"),
+    *("isbn", "format", "applied_pass", "applied_at"),
+) + (
+    """
 ON CONFLICT (id) DO UPDATE SET stream = excluded.stream, status = excluded.status, fingerprint = excluded.fingerprint,
     frame = excluded.frame, context_id = excluded.context_id, repeated = excluded.repeated, is_plain = excluded.is_plain,
     isbn = excluded.isbn, format = excluded.format, applied_pass = excluded.applied_pass, applied_at = excluded.applied_at
 """
-_WRITE_FACTS = """
-INSERT INTO record_facts (record_id, product, body) VALUES (?, ?, ?)
-ON CONFLICT (record_id) DO UPDATE SET product = excluded.product, body = excluded.body
-"""
+)
+_WRITE_FACTS = (
+    insert_rows("record_facts", "record_id", "#product", "#body")
+    + "ON CONFLICT (record_id) DO UPDATE SET product = excluded.product, body = excluded.body"
+)
 _REFERENCES = """
 SELECT isbn, format, reference FROM json_each(:titles) CROSS JOIN records
 WHERE source = :source AND isbn = json_extract(value, '$[0]') AND format = json_extract(value, '$[1]')
@@ -150,7 +153,7 @@ def _live_count(db: sqlite3.Connection, source: SourceName) -> int:
 def _known(
     db: sqlite3.Connection, source: SourceName, references: Collection[RecordReference]
 ) -> dict[RecordReference, KnownRecord]:
-    records = [_record(row) for row in db.execute(_KNOWN, (source, listed(references)))]
+    records = _records(db.execute(_KNOWN, (source, listed(references))).fetchall())
     return {record.reference: record for record in records}
 
 
@@ -162,10 +165,15 @@ def _products(
 
 
 def _by_id(db: sqlite3.Connection, ids: Collection[RecordId]) -> list[KnownRecord]:
-    return [_record(row) for row in db.execute(_BY_ID, (listed(ids),))]
+    return _records(db.execute(_BY_ID, (listed(ids),)).fetchall())
 
 
-def _record(row: sqlite3.Row) -> KnownRecord:
+def _records(rows: Sequence[sqlite3.Row]) -> list[KnownRecord]:
+    bodies, products = expand_all([row["body"] for row in rows]), PRODUCT.unpack_all([row["product"] for row in rows])
+    return list(map(_record, rows, bodies, products))
+
+
+def _record(row: sqlite3.Row, body: bytes, product: Product) -> KnownRecord:
     source, isbn, format_ = row["source"], row["isbn"], row["format"]
     return KnownRecord(
         id=RecordId(row["id"]),
@@ -174,8 +182,8 @@ def _record(row: sqlite3.Row) -> KnownRecord:
         status=RecordStatus(row["status"]),
         fingerprint=row["fingerprint"],
         context=context_of(row["essence"]),
-        body=expand(row["body"]),
-        product=PRODUCT.unpack(row["product"]),
+        body=body,
+        product=product,
         key=None if isbn is None else TitleKey(source=SourceName(source), isbn=Isbn(isbn), format=Format(format_)),
         repeated=bool(row["repeated"]),
         pass_id=PassId(row["applied_pass"]),
@@ -204,9 +212,9 @@ def _write(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrit
     ids = _ids_for(db, state.source, writes)
     contexts = numbers_of(db, (write.context for write in writes))
     applied_at = to_micros(at)
-    db.executemany(
+    db.execute(
         _WRITE,
-        [
+        rows_of(
             (
                 ids[write.reference],
                 state.source,
@@ -223,12 +231,12 @@ def _write(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrit
                 applied_at,
             )
             for write in writes
-        ],
+        ),
     )
-    db.executemany(
-        _WRITE_FACTS,
-        [(ids[write.reference], PRODUCT.pack(write.product), compress(write.body)) for write in writes],
-    )
+    products = PRODUCT.pack_all(write.product for write in writes)
+    bodies = compress_all([write.body for write in writes])
+    facts = zip((ids[write.reference] for write in writes), products, bodies, strict=True)
+    db.execute(_WRITE_FACTS, rows_of(facts))
     _tell(db, writes)
     live = [write.reference for write in writes if write.status is RecordStatus.LIVE]
     aside.release_held(db, state.source, live)

@@ -7,19 +7,30 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from state.sqlite.changes import line_of
-from state.sqlite.codec import CHANGE, PRODUCT, compress, expand, to_micros
+from state.sqlite.codec import CHANGE, PRODUCT, compress_all, expand, to_micros
 from state.sqlite.contexts import context_of, numbers_of
 from state.sqlite.frames import frame_entry
-from state.sqlite.sql import listed, next_number
+from state.sqlite.sql import insert_rows, listed, next_number, rows_of
 from syncengine.domain.ids import Format, Isbn, RecordId, RecordReference, SourceName, TitleKey
 from syncengine.ports import PassState, RecordStatus, RecordWrite
 
-_STAGE = """
-INSERT OR REPLACE INTO staged_records (pass_id, reference, record_id, status, fingerprint, frame, frame_length,
-    line_count, context_id, repeated, is_plain, isbn, format, previous_isbn, previous_format, product, body, changed_at,
-    change)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+_STAGE = insert_rows(
+    "staged_records",
+    *(
+        "pass_id",
+        "reference",
+        "record_id",
+        "status",
+        "#fingerprint",
+        "#frame",
+        "frame_length",
+        "line_count",
+        "context_id",
+    ),
+    *("repeated", "is_plain", "isbn", "format", "previous_isbn", "previous_format", "#product", "#body", "changed_at"),
+    "#change",
+    verb="INSERT OR REPLACE",
+)
 _STAGED = """
 SELECT staged_records.*, essence FROM staged_records JOIN contexts ON contexts.id = context_id
 WHERE pass_id = ? ORDER BY position LIMIT ?
@@ -91,9 +102,11 @@ _APPLY = (
 def stage(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrite]) -> None:
     """Keep writes apart; a later one of a reference replaces the earlier."""
     contexts = numbers_of(db, (write.context for write in writes))
-    db.executemany(
+    products = PRODUCT.pack_all(write.product for write in writes)
+    bodies = compress_all([write.body for write in writes])
+    db.execute(
         _STAGE,
-        [
+        rows_of(
             (
                 state.id,
                 write.reference,
@@ -108,12 +121,12 @@ def stage(db: sqlite3.Connection, state: PassState, writes: Sequence[RecordWrite
                 write.is_plain,
                 *_title_columns(write.key),
                 *_title_columns(write.previous_key),
-                PRODUCT.pack(write.product),
-                compress(write.body),
+                product,
+                body,
                 *_change_columns(write),
             )
-            for write in writes
-        ],
+            for write, product, body in zip(writes, products, bodies, strict=True)
+        ),
     )
 
 

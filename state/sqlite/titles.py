@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from operator import itemgetter
 
 from state.sqlite.codec import PRODUCT, REMEMBERED, from_micros, from_micros_or_none, to_micros, to_micros_or_none
-from state.sqlite.sql import Runs, listed, next_number
+from state.sqlite.sql import Runs, insert_rows, listed, next_number, rows_of
 from syncengine.domain.ids import Format, Isbn, SourceName, TitleKey
 from syncengine.domain.order import LIVE_STATES
 from syncengine.domain.product import Product
@@ -27,10 +27,10 @@ SELECT id, product FROM records JOIN record_facts ON record_id = id
 WHERE source = ? AND isbn = ? AND format = ? AND status = 'live'
 """
 _FIND = "SELECT source, isbn, format FROM titles WHERE isbn = ? AND is_named = 1 ORDER BY source, format"
-_NAME = """
-INSERT INTO titles (source, isbn, format, is_named) VALUES (?, ?, ?, 1)
-ON CONFLICT (source, isbn, format) DO UPDATE SET is_named = 1 WHERE is_named = 0
-"""
+_NAME = (
+    insert_rows("titles", "source", "isbn", "format", "is_named")
+    + "ON CONFLICT (source, isbn, format) DO UPDATE SET is_named = 1 WHERE is_named = 0"
+)
 _REMEMBER = """
 INSERT INTO titles (source, isbn, format, remembered) VALUES (?, ?, ?, ?)
 ON CONFLICT (source, isbn, format) DO UPDATE SET remembered = excluded.remembered
@@ -41,10 +41,10 @@ WHERE source = json_extract(value, '$[0]') AND isbn = json_extract(value, '$[1]'
     AND remembered IS NOT NULL
 """
 
-_MARK = """
-INSERT INTO due_marks (source, isbn, format, sequence, position) VALUES (?, ?, ?, ?, 0)
-ON CONFLICT (source, isbn, format) DO UPDATE SET sequence = excluded.sequence, position = 0
-"""
+_MARK = (
+    insert_rows("due_marks", "source", "isbn", "format", "sequence", "position")
+    + "ON CONFLICT (source, isbn, format) DO UPDATE SET sequence = excluded.sequence, position = 0"
+)
 _MARK_TITLES = """
 INSERT INTO due_marks (source, isbn, format, sequence, position)
 SELECT source, isbn, format, :sequence, 0 FROM titles WHERE source = :source
@@ -189,13 +189,13 @@ def columns_of(key: TitleKey) -> tuple[str, str, str]:
 
 def name_titles(db: sqlite3.Connection, keys: Iterable[TitleKey]) -> None:
     """Note that records name these titles."""
-    db.executemany(_NAME, [columns_of(key) for key in keys])
+    db.execute(_NAME, rows_of((*columns_of(key), 1) for key in keys))
 
 
 def mark_due(db: sqlite3.Connection, keys: Iterable[TitleKey]) -> None:
     """Mark each title; all get the same sequence, which no earlier mark has."""
     sequence = next_number(db, "due_sequence")
-    db.executemany(_MARK, [(*columns_of(key), sequence) for key in keys])
+    db.execute(_MARK, rows_of((*columns_of(key), sequence, 0) for key in keys))
 
 
 def _key(row: sqlite3.Row) -> TitleKey:

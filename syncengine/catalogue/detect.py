@@ -255,7 +255,7 @@ def _date(dated: DatedRole) -> str:
 
 
 def _words(*parts: str | None) -> str:
-    return " ".join(part for part in parts if part)
+    return " ".join(filter(None, parts))
 
 
 def _price_date(dated: DatedRole) -> str:
@@ -278,9 +278,9 @@ def _price(price: Price, where: str) -> str:
         f"for {price.qualifier}" if price.qualifier else None,
         str(price.amount) if price.amount is not None else None,
         f"unpriced {price.unpriced}" if price.unpriced else None,
-        *(_price_date(dated) for dated in price.dates),
+        *map(_price_date, price.dates),
         f"status {price.status}" if price.status else None,
-        *(_tax(tax) for tax in price.taxes),
+        *map(_tax, price.taxes),
         f"protection {_codes(price.protections)}" if price.protections else None,
         f"id {_codes(price.identifiers)}" if price.identifiers else None,
         "on conditions" if price.conditions else None,

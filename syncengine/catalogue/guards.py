@@ -70,7 +70,10 @@ def tally(tallies: Tallies, old: Product | None, new: Product | None, outcome: R
         tallies.removed += old is not None
     elif old is not None and new is not None:
         tallies.withdrawn += not set(_withdrawals(new)) <= set(_withdrawals(old))
-        _tally_prices(tallies, _amounts(old), _amounts(new))
+        if _priced(old) == _priced(new):
+            tallies.prices_known += _has_amount(new)
+        else:
+            _tally_prices(tallies, _amounts(old), _amounts(new))
 
 
 def judge(
@@ -149,6 +152,16 @@ def _countries(supply: ProductSupply) -> Collection[str]:
     return frozenset().union(*(market.countries() for market in supply.markets)) or {"*"}
 
 
+def _priced(product: Product) -> object:
+    """All that its amounts are made of."""
+    return [(supply.markets, [detail.prices for detail in supply.details]) for supply in product.supplies]
+
+
+def _has_amount(product: Product) -> bool:
+    prices = (price for supply in product.supplies for detail in supply.details for price in detail.prices)
+    return any(price.amount is not None for price in prices)
+
+
 _PriceKey = tuple[str | None, str | None, str | None, Territory | frozenset[Territory]]
 
 
@@ -167,9 +180,10 @@ def _tally_prices(
     tallies: Tallies, old: Mapping[_PriceKey, set[Decimal]], new: Mapping[_PriceKey, set[Decimal]]
 ) -> None:
     both = [(old[key], new[key]) for key in old.keys() & new.keys()]
+    differing = [(before, after) for before, after in both if before != after]
     tallies.prices_known += bool(old)
-    tallies.prices_moved += any(before - after and after - before for before, after in both)
-    tallies.price_jumps += any(_jumps(before, after) for before, after in both)
+    tallies.prices_moved += any(before - after and after - before for before, after in differing)
+    tallies.price_jumps += any(_jumps(before, after) for before, after in differing)
 
 
 def _jumps(before: set[Decimal], after: set[Decimal]) -> bool:
@@ -177,10 +191,9 @@ def _jumps(before: set[Decimal], after: set[Decimal]) -> bool:
 
     Amounts that went and amounts that came are compared in the order of size.
     """
-    gone, come = sorted(before - after), sorted(after - before)
     if min(after) <= 0 < min(before):
         return True
-    return any(_is_jump(one, other) for one, other in zip(gone, come, strict=False))
+    return any(map(_is_jump, sorted(before - after), sorted(after - before)))
 
 
 def _is_jump(before: Decimal, after: Decimal) -> bool:

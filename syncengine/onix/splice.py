@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, NamedTuple
 
 from syncengine.domain.frame import Context
@@ -41,6 +42,7 @@ _FIRST_BLOCK: Final = re.compile(
 _MARKUP: Final = re.compile(r"<(?:[^<>\"']++|\"[^\"]*+\"|'[^']*+')*+>")
 _WORD: Final = re.compile(r"[^\W\d_]{6,}")
 """Longer than any code of lists that are read as sets, and than the name of an entity that XML knows."""
+_WORDS_TRIED: Final = 16
 _BOUND: Final = b"<Bound/>"
 """Stands between the elements that are parsed together: what it does not stand between, either, was no whole element."""
 
@@ -100,7 +102,13 @@ def _say_other_words(one: str, other: str) -> bool:
     some, others = (text[start : _next_tag(text, len(text) - tail)] for text in (one, other))
     if "&#" in some or "&#" in others:
         return False
-    return set(_WORD.findall(_MARKUP.sub(" ", some))) != set(_WORD.findall(_MARKUP.sub(" ", others)))
+    return _has_another_word(some, others) or _has_another_word(others, some)
+
+
+def _has_another_word(one: str, other: str) -> bool:
+    """Whether one of the first long words of a text is nowhere in another."""
+    words = islice(_WORD.finditer(_MARKUP.sub(" ", one)), _WORDS_TRIED)
+    return any(word[0] not in other for word in words)
 
 
 def _alike(one: str, other: str) -> int:

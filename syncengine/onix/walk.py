@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from lxml import etree
@@ -116,6 +116,7 @@ class Walk:
         self._read = read
         self._kept: dict[str, Any] = {}
         self._prices: dict[str, Price] = {}
+        self._makers: dict[str, Callable[..., Price]] = {}
 
     def product(self, root: _Node) -> Product:
         """The facts of the one record in a tree; raises NotPlain."""
@@ -264,15 +265,21 @@ class Walk:
     def _keep_price(self, said: str, node: _Node) -> Price:
         """Of a price that differs from a known one in nothing but its amount only that is read."""
         rest, amount = _without_amount(said)
-        price: Price | None = self._kept.get(rest)
-        if price is None:
-            price = self._read("Price", [node])
-            if amount and (price.amount != _amount(amount) or _amounts_in(said) != 1):
-                raise NotPlain
-            self._keep(rest, price)
+        price = self._makers.get(rest) or self._keep_maker(rest, amount, node)
         if len(self._prices) >= _MOST_PRICES:
             self._prices.clear()
-        self._prices[said] = price = replace(price, amount=_amount(amount)) if amount else price
+        self._prices[said] = made = price(amount=_amount(amount)) if amount else price()
+        return made
+
+    def _keep_maker(self, rest: str, amount: str, node: _Node) -> Callable[..., Price]:
+        """How prices that say the same but for their amounts are made."""
+        read: Price = self._read("Price", [node])
+        facts = {field.name: getattr(read, field.name) for field in fields(Price)}
+        if amount and (facts.pop("amount") != _amount(amount) or _amounts_in(rest) != 1):
+            raise NotPlain
+        if len(self._makers) >= _MOST_KEPT:
+            self._makers.clear()
+        self._makers[rest] = price = partial(Price, **facts)
         return price
 
     def _each(self, found: _Found, name: str) -> tuple[Any, ...]:

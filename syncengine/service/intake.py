@@ -379,9 +379,11 @@ class Intake:
         if batch.judged and not batch.judged.references.isdisjoint(frame.reference for frame in frames):
             await self._commit_judged(batch, work)
         known, setting = await self._look_up(frames, setting, work)
+        before = await self._account_judged(batch, work)
         try:
             async with create_task_group() as tasks:
-                tasks.start_soon(self._commit_judged, batch, work)
+                if before is not None:
+                    tasks.start_soon(self._commit, before, work)
                 verdicts = await judge_batch(frames, known, setting, self._parsers)
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
@@ -462,15 +464,21 @@ class Intake:
 
     async def _commit_judged(self, batch: Batch, work: Work) -> None:
         """Account for what was judged last of a part, and commit it."""
+        judged = await self._account_judged(batch, work)
+        if judged is not None:
+            await self._commit(judged, work)
+
+    async def _account_judged(self, batch: Batch, work: Work) -> Judged | None:
+        """Account for what was judged last of a part, if anything was; it is to be committed next."""
         judged, batch.judged = batch.judged, None
         if judged is None:
-            return
+            return None
         work.report.count(RecordOutcome.UNCHANGED, sum(map(len, judged.unchanged)))
         for number, verdict in enumerate(judged.verdicts):
             if number % BREATH == 0:
                 await checkpoint()
             self._account(verdict, batch.part.name, batch.emitted_before, work)
-        await self._commit(judged, work)
+        return judged
 
     async def _commit(self, judged: Judged, work: Work) -> None:
         """One transaction: records or staged records, quarantine, seen marks, account and cursor."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from syncengine.catalogue.guards import Tallies
 from syncengine.domain.frame import Frame, FrameIndex
@@ -132,5 +133,10 @@ def is_full(batch: FramedBatch) -> bool:
 
 
 def portions(frames: Sequence[Frame]) -> list[Sequence[Frame]]:
-    """The frames in batches, at least one: what was kept back to a message's end comes at once, however much it is."""
-    return [frames[start : start + BATCH_RECORDS] for start in range(0, len(frames) or 1, BATCH_RECORDS)]
+    """The frames in batches of about one size, at least one: one is committed while the next is judged.
+
+    What was kept back to a message's end comes at once, however much it is.
+    """
+    count = -(-len(frames) // BATCH_RECORDS) or 1
+    bounds = [len(frames) * place // count for place in range(count + 1)]
+    return [frames[start:end] for start, end in pairwise(bounds)]

@@ -465,7 +465,7 @@ class StoreSuite:
     # --- records --------------------------------------------------------------------------------------------------------
 
     async def test_a_record_comes_back_as_it_was_written(self, store: Store):
-        written = record_write("référence-1", repeated=True)
+        written = record_write("référence-1", repeated=True, is_plain=True)
         await apply(store, written)
 
         async with store.transaction(Urgency.INTAKE) as tx:
@@ -475,7 +475,7 @@ class StoreSuite:
 
         assert [written.reference] == list(known)
         record = known[written.reference]
-        for name in ("reference", "status", "fingerprint", "context", "body", "product", "key", "repeated"):
+        for name in ("reference", "status", "fingerprint", "context", "body", "product", "key", "repeated", "is_plain"):
             assert getattr(written, name) == getattr(record, name), name
         assert ONIX == record.stream
         assert [record] == list(by_id)
@@ -948,7 +948,7 @@ class StoreSuite:
     async def test_staged_writes_are_applied_in_order_and_as_many_as_are_asked_for(self, store: Store):
         """What comes of them is what comes of the same writes unstaged."""
         await apply(store, record_write("known", number=1), record_write("left", number=2))
-        moved = record_write("known", number=3, previous_key=key(1), body=b"moved", repeated=True)
+        moved = record_write("known", number=3, previous_key=key(1), body=b"moved", repeated=True, is_plain=True)
         new = record_write("new", number=4, context=replace(CONTEXT, release="3.1"))
         untold = record_write("untold", key=None, change=None)
         removed = record_write("left", number=2, status=RecordStatus.REMOVED)

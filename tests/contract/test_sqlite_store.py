@@ -494,7 +494,7 @@ async def test_a_store_of_a_newer_build_is_refused_untouched(path: Path):
         db.commit()
     before = path.read_bytes()
 
-    with pytest.raises(StoreFailed, match="has schema 99, this build knows 4") as failure:
+    with pytest.raises(StoreFailed, match="has schema 99, this build knows 5") as failure:
         await open_store(path, clock=JumpClock())
 
     assert "newer build" in failure.value.hint

@@ -11,7 +11,7 @@ from syncengine.domain.codes import NotificationType
 from syncengine.domain.message import MessageOrder
 from syncengine.domain.passes import PassMode, RecordOutcome, WarningKind
 from syncengine.errors import GuardStopped
-from syncengine.onix import parsing
+from syncengine.onix import reader
 from syncengine.ports import AsideKind, Conventions, MissingReference, PartialUpdates
 from tests.clock import JumpClock
 from tests.flow.files import ISBNS, FileShop, message, record, sent, status, supply, titled
@@ -470,7 +470,7 @@ async def test_a_retry_takes_no_update_back_that_came_since(shop, monkeypatch):
     await shop.read(message(record("A", titled("Two"), notification="XX")))
     shop.clock.advance(60)
     await shop.read(message(UPDATE))
-    monkeypatch.setattr(parsing, "_NOTIFICATION_TYPES", {*NotificationType, "XX"})
+    monkeypatch.setattr(reader, "_NOTIFICATION_TYPES", {*NotificationType, "XX"})
     report = await shop.retry(AsideKind.QUARANTINED)
     assert ({"quarantined": 1}, ("One", "08")) == (counts(report), facts(await shop.product("A")))
     assert 1 == len(await shop.aside())
