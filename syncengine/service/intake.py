@@ -323,7 +323,7 @@ class Intake:
                     self._progress.reading(self.name, part.name, bytes_read=work.report.bytes, records=records)
                     if self._is_passed_over(batch, work):
                         return False
-                    if batch.is_full:
+                    if batch.is_worth_a_commit:
                         await self._flush(batch, work, cursor=None)
         except FeedTorn as error:
             is_torn = True

@@ -20,6 +20,9 @@ BATCH_RECORDS = 256
 BATCH_BYTES = 4 << 20
 """Frames are looked up, parsed and committed in batches of at most so many records or bytes."""
 
+WORTH_RECORDS = 64
+"""Frames that are there are worth a commit of their own, so that they are judged while the next stretch is framed."""
+
 HEAVY_BYTES = 1 << 17
 """Records that take more on average are rare, and what one of them takes several times over while it is read."""
 
@@ -123,8 +126,8 @@ class Batch:
     """References that were compared in an earlier batch of the part and stand in it again."""
 
     @property
-    def is_full(self) -> bool:
-        return is_full(self.gathered)
+    def is_worth_a_commit(self) -> bool:
+        return len(self.gathered.frames) >= WORTH_RECORDS or is_full(self.gathered)
 
 
 def is_full(batch: FramedBatch) -> bool:
