@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from adapters.files.ahead import ahead
-from adapters.http.unpack import PIECE, GzipUnpacker, Packing, PlainUnpacker, RatioWatch, Unpacker, ZstdUnpacker
+from adapters.files.zstd import unzstd
+from adapters.http.unpack import PIECE, GzipUnpacker, Packing, RatioWatch
 from syncengine.errors import FeedTorn, InputUnreadable, NotOnix, SourceFailed
 
 if TYPE_CHECKING:
@@ -88,21 +89,26 @@ def unreadable(path: Path, error: OSError) -> InputUnreadable:
 
 
 def _file_pieces(message: Message) -> Generator[bytes, None, None]:
-    unpacker = _unpacker(message)
     with message.path.open("rb", buffering=0) as file:
-        while packed := file.read(PIECE):
-            yield from unpacker.feed(packed)
+        match message.packing:
+            case Packing.GZIP:
+                yield from _gunzip(file, message.name)
+            case Packing.ZSTD:
+                yield from unzstd(file, message.name)
+            case _:
+                yield from _chunks(file)
+
+
+def _gunzip(file: IO[bytes], name: str) -> Iterator[bytes]:
+    unpacker = GzipUnpacker(name)
+    for packed in _chunks(file):
+        yield from unpacker.feed(packed)
     unpacker.finish()
 
 
-def _unpacker(message: Message) -> Unpacker:
-    match message.packing:
-        case Packing.GZIP:
-            return GzipUnpacker(message.name)
-        case Packing.ZSTD:
-            return ZstdUnpacker(message.name)
-        case _:
-            return PlainUnpacker()
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    while chunk := file.read(PIECE):
+        yield chunk
 
 
 def _members(path: Path) -> list[str]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from enum import Enum
 from typing import Protocol
 
-import zstandard
 from isal import igzip_lib
 
 from syncengine.errors import FeedTorn, NotOnix
@@ -17,9 +16,6 @@ PIECE = 1 << 20
 
 _MOST_RATIO = 500
 _RATIO_FREE_BYTES = 64 << 20
-_ZSTD_WINDOW = 1 << 27
-_ZSTD_SLICE = 4 << 10
-"""Four bytes of zstd can stand for 128 KiB; small slices keep what one step can grow to within bounds."""
 
 _GzipFault: type[Exception] = vars(igzip_lib)["error"]
 """Its stubs call the exception class an exception."""
@@ -48,7 +44,7 @@ class Unpacker(Protocol):
     """Takes packed bytes in order, gives plain ones."""
 
     def feed(self, packed: bytes) -> Iterator[bytes]:
-        """The plain pieces that these bytes complete, each at most PIECE long (zstd: a little more); to be read to their end."""
+        """The plain pieces that these bytes complete, each at most PIECE long; to be read to their end."""
         ...
 
     def finish(self) -> None:
@@ -145,41 +141,3 @@ class GzipUnpacker:
 
 def _new_member() -> igzip_lib.IgzipDecompressor:
     return igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-
-
-class ZstdUnpacker:
-    """Zstandard with all its frames."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._ratio = RatioWatch(name)
-        self._frame = _new_frame()
-
-    def feed(self, packed: bytes) -> Iterator[bytes]:
-        for start in range(0, len(packed), _ZSTD_SLICE):
-            rest = packed[start : start + _ZSTD_SLICE]
-            self._ratio.count(packed=len(rest))
-            while rest:
-                if self._frame.eof:
-                    self._frame = _new_frame()
-                piece = self._inflate(rest)
-                self._ratio.count(plain=len(piece))
-                if piece:
-                    yield piece
-                rest = self._frame.unused_data if self._frame.eof else b""
-
-    def finish(self) -> None:
-        if not self._frame.eof:
-            raise FeedTorn(
-                f"{self._name} is cut off: its zstd stream has no end", hint="fetch or copy the file again, whole"
-            )
-
-    def _inflate(self, packed: bytes) -> bytes:
-        try:
-            return self._frame.decompress(packed)
-        except zstandard.ZstdError as error:
-            raise FeedTorn(f"{self._name} is damaged: {error}", hint="fetch or copy the file again, whole") from error
-
-
-def _new_frame() -> zstandard.ZstdDecompressionObj:
-    return zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()

@@ -324,16 +324,13 @@ async def test_what_a_file_source_promises():
 
 
 @pytest.mark.parametrize("step", [1, 7, 1000])
-def test_unpackers_do_not_mind_how_bytes_arrive(step):
+def test_gzip_may_arrive_in_any_pieces(step):
     """Every member boundary falls on every kind of chunk boundary."""
     text = SMALL * 20
-    cases: list[tuple[unpack.Unpacker, bytes]] = [
-        (unpack.GzipUnpacker("x"), gzip.compress(text[:100]) + b"\0" + gzip.compress(text[100:])),
-        (unpack.ZstdUnpacker("x"), zstandard.compress(text[:100]) + zstandard.compress(text[100:])),
-    ]
-    for unpacker, packed in cases:
-        plain = b"".join(
-            piece for start in range(0, len(packed), step) for piece in unpacker.feed(packed[start : start + step])
-        )
-        unpacker.finish()
-        assert text == plain
+    packed = gzip.compress(text[:100]) + b"\0" + gzip.compress(text[100:])
+    unpacker = unpack.GzipUnpacker("x")
+    plain = b"".join(
+        piece for start in range(0, len(packed), step) for piece in unpacker.feed(packed[start : start + step])
+    )
+    unpacker.finish()
+    assert text == plain
