@@ -31,7 +31,29 @@ def test_the_bytes_are_the_same(sizes):
 def test_small_pieces_are_put_together():
     sizes = [len(piece) for piece in ahead(pieces(*(1000,) * 2000))]
     assert 2_000_000 == sum(sizes)
-    assert 4 == len(sizes)
+    assert 8 == len(sizes)
+
+
+def test_large_pieces_are_handed_over_as_they_are():
+    made = [bytes(MEBIBYTE), bytes(MEBIBYTE // 2)]
+    taken = list(ahead(piece for piece in made))
+    assert [True, True] == [one is other for one, other in zip(made, taken, strict=True)]
+
+
+def test_no_more_is_made_than_there_is_room_for():
+    """What waits, what is in hand on either side, and nothing else: memory is bounded whoever is slower."""
+    made: list[None] = []
+
+    def endless() -> Generator[bytes, None, None]:
+        while True:
+            made.append(None)
+            yield bytes(MEBIBYTE)
+
+    coming = ahead(endless())
+    for taken in range(1, 20):
+        next(coming)
+        assert len(made) <= taken + 3
+    coming.close()
 
 
 def test_what_breaks_off_does_so_behind_all_that_came_before():
