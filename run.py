@@ -232,7 +232,7 @@ async def opened(
 
 def configure_logging(level: str) -> None:
     """Log lines go to standard error; documents alone go to standard output."""
-    configure_with(partial(_configure_structlog, level))
+    configure_with(partial(_configure_structlog, level), level=level)
 
 
 def _configure_structlog(level: str) -> None:

@@ -1,4 +1,4 @@
-"""Log lines, written by structlog; it is imported with the first line, for most commands write none."""
+"""Log lines, written by structlog; it is imported with the first line that is written, for most commands write none."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+_LEVELS = ("debug", "info", "warning", "error")
+
 _pending: Callable[[], None] | None = None
+_unwritten: frozenset[str] = frozenset()
+"""The levels of lines that need no configuring, since they would not be written."""
 
 
-def configure_with(configure: Callable[[], None]) -> None:
-    """Have this called before the next line is written; whoever comes later takes its place."""
-    global _pending  # noqa: PLW0603 - one process has one log
-    _pending = configure
+def configure_with(configure: Callable[[], None], *, level: str = _LEVELS[0]) -> None:
+    """Have this called before the next line of the level or a graver one is written; whoever comes later takes its place."""
+    global _pending, _unwritten
+    _pending, _unwritten = configure, frozenset(_LEVELS[: _LEVELS.index(level)])
 
 
 class Logger:
@@ -24,11 +28,17 @@ class Logger:
 
     def __getattr__(self, method: str) -> Any:  # noqa: ANN401 - structlog's own
         global _pending
+        if _pending is not None and method in _unwritten:
+            return _leave_unwritten
         structlog = _structlog()
         configure, _pending = _pending, None
         if configure is not None:
             configure()
         return getattr(structlog.get_logger(self._name), method)
+
+
+def _leave_unwritten(event: str, **facts: object) -> None:
+    """A line of too low a level."""
 
 
 def _structlog() -> ModuleType:

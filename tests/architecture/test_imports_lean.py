@@ -91,6 +91,11 @@ async def test_a_command_leaves_alone_what_it_does_not_need(root, shop, command)
     assert [] == among(await imported(root, shop, *arguments), unwanted)
 
 
+async def test_lines_that_are_not_written_import_no_log(root, shop):
+    (shop / "syncengine.toml").write_text(f'{SETTINGS}\n[service]\nlog = "warning"\n')
+    assert [] == among(await imported(root, shop, "resync", "--json", "--workers", "0"), LOG)
+
+
 async def test_a_command_beside_an_account_imports_no_network(root, shop):
     (shop / "syncengine.toml").write_text(OF_AN_ACCOUNT)
     assert [] == among(await imported(root, shop, "status", "--json"), TERMINAL | LOG | STUBS | {"aiohttp", "yarl"})
