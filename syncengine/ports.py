@@ -717,6 +717,12 @@ class Titles(Protocol):
         """These are dealt with: forget them, but for titles that were marked anew since."""
         ...
 
+    async def clear_moot(self, source: SourceName, limit: int) -> int:
+        """Forget marks of a source that serves no market, up to so many, whose decision would change nothing: of named titles
+        without kept offers, without a timer, and without a live order of their ISBN. Returns how many there were.
+        """
+        ...
+
     async def known_offers(self, key: TitleKey) -> Mapping[str, KnownOffer]:
         """By market."""
         ...

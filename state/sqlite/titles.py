@@ -96,6 +96,21 @@ WHERE source = json_extract(value, '$[0]') AND isbn = json_extract(value, '$[1]'
 """
 _MOVE = "UPDATE due_marks SET position = ? WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
 _CLEAR = "DELETE FROM due_marks WHERE source = ? AND isbn = ? AND format = ? AND sequence = ?"
+_CLEAR_MOOT = """
+DELETE FROM due_marks WHERE (source, isbn, format) IN (
+    SELECT source, isbn, format FROM due_marks CROSS JOIN titles USING (source, isbn, format)
+    WHERE source = :source AND position = 0 AND is_named = 1 AND next_at IS NULL
+        AND NOT EXISTS (
+            SELECT 1 FROM offers WHERE offers.source = titles.source AND offers.isbn = titles.isbn
+                AND offers.format = titles.format
+        )
+        AND NOT EXISTS (
+            SELECT 1 FROM orders WHERE orders.source = titles.source AND orders.isbn = titles.isbn
+                AND state IN (SELECT value FROM json_each(:live_states))
+        )
+    LIMIT :limit
+)
+"""
 _COUNT_MARKS = "SELECT count(*) FROM due_marks"
 _ANY_MARK = """
 SELECT EXISTS (
@@ -170,6 +185,9 @@ class SqliteTitles:
     async def clear(self, marks: Sequence[DueMark]) -> None:
         if marks:
             await self._section.write(_clear, marks)
+
+    async def clear_moot(self, source: SourceName, limit: int) -> int:
+        return await self._section.write(_clear_moot, source, limit) if await self.count_due() else 0
 
     async def known_offers(self, key: TitleKey) -> Mapping[str, KnownOffer]:
         return await self._section.read(_known_offers, key)
@@ -300,6 +318,10 @@ def _advance(db: sqlite3.Connection, mark: DueMark, position: int) -> None:
 
 def _clear(db: sqlite3.Connection, marks: Sequence[DueMark]) -> None:
     db.executemany(_CLEAR, [(*columns_of(mark.key), mark.sequence) for mark in marks])
+
+
+def _clear_moot(db: sqlite3.Connection, source: SourceName, limit: int) -> int:
+    return db.execute(_CLEAR_MOOT, {"source": source, "limit": limit, "live_states": _LIVE_STATES}).rowcount
 
 
 def _known_offers(db: sqlite3.Connection, key: TitleKey) -> dict[str, KnownOffer]:

@@ -177,7 +177,7 @@ class Desk:
             for source in sources:
                 tasks.start_soon(self._run_passes, source, options, passes)
         if not options.dry_run:
-            await self._decide()
+            await self.engine.decide_due()
             if arguments.get("deliver", True):
                 await self.engine.settle_down()
         answer = await self._resync_answer(passes, settled_before)
@@ -235,7 +235,7 @@ class Desk:
             except SyncEngineError as error:
                 problems.append(f"line {row['line']}: {error}" if row["line"] else str(error))
         taken = await self.engine.register.take(rows, problems, skip_bad=bool(arguments.get("skip_bad")))
-        await self._decide()
+        await self.engine.decide_due()
         async with self._store.transaction(Urgency.COMMAND) as tx:
             orders = await tx.orders.get(taken.added)
         states: dict[str, int] = {}
@@ -351,7 +351,7 @@ class Desk:
                 await act(order_id)
         finally:
             # What was done before one that cannot be is done, and has its consequences.
-            await self._decide()
+            await self.engine.decide_due()
             self.engine.ring_workers()
         async with self._store.transaction(Urgency.COMMAND) as tx:
             orders = await tx.orders.get(ids)
@@ -507,7 +507,7 @@ class Desk:
                     f"record r{row.id} is a {row.kind.value}: only quarantined and held ones are retried"
                 )
         reports = [await self.engine.retry(group) for group in _by_stream(rows)]
-        await self._decide()
+        await self.engine.decide_due()
         quarantined = sum(report.outcomes[RecordOutcome.QUARANTINED] for report in reports)
         document = {"passes": [report.as_document() for report in reports]}
         return Answer(document=document, exit_code=1 if quarantined else 0)
@@ -536,7 +536,7 @@ class Desk:
     async def settle(self, arguments: Document) -> Answer:
         """Wait until nothing is due any more."""
         del arguments
-        await self._decide()
+        await self.engine.decide_due()
         await self.engine.settle_down()
         return Answer(document={})
 
@@ -603,10 +603,6 @@ class Desk:
             if reason := status["paused"].get(name):
                 checks.append({"check": f"delivery {name}", "ok": False, "says": f"paused: {reason}"})
         return Answer(document={"checks": checks}, exit_code=0 if all(check["ok"] for check in checks) else 4)
-
-    async def _decide(self) -> None:
-        while await self.engine.dispatch.decide_due():
-            self.engine.ring_workers()
 
     async def _counts(self) -> Mapping[str, int]:
         async with self._store.transaction(Urgency.COMMAND) as tx:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from syncengine.service.intake import Intake
     from syncengine.service.parsers import Parsers
 
+MOOT_A_CHUNK = 5000
+"""Marks that are forgotten in one commit, within some tens of milliseconds."""
+
 LONGEST_SLEEP = 30.0
 """Seconds slept at a stretch, so that a clock that is stepped does no lasting harm (design section 2)."""
 
@@ -237,12 +240,26 @@ class Engine:
     async def _trade(self) -> None:
         """Decide due titles, then sleep until the next instant, or until something is new."""
         while True:
-            while await self.dispatch.decide_due():
-                self.ring_workers()
+            await self.decide_due()
             async with self.store.transaction(Urgency.TRADE) as tx:
                 next_at = await tx.titles.next_at(besides=self.dispatch.held)
             rest = min(self._until(next_at), ROOM_POLL_SECONDS) if self.dispatch.held else self._until(next_at)
             await self.trade_bell.wait_at_most(rest, self.clock)
+
+    async def decide_due(self) -> None:
+        """Decide due titles until none is left that can be decided now, and have delivered what they owe."""
+        for name, distributor in list(self.distributors.items()):
+            if not distributor.rules.markets:
+                await self._clear_moot(name)
+        while await self.dispatch.decide_due():
+            self.ring_workers()
+
+    async def _clear_moot(self, source: SourceName) -> None:
+        """Titles that are offered nowhere need not be read to find that out: after a first load that is all of a source."""
+        count = MOOT_A_CHUNK
+        while count == MOOT_A_CHUNK:
+            async with self.store.transaction(Urgency.TRADE) as tx:
+                count = await tx.titles.clear_moot(source, MOOT_A_CHUNK)
 
     async def _refresh(self) -> None:
         """Read again the titles whose facts a distributor disputes."""

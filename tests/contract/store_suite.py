@@ -1227,6 +1227,24 @@ class StoreSuite:
             assert 1 == await tx.titles.count_due()
             assert [key(2)] == [mark.key for mark in await tx.titles.due(NOW, 10)]
 
+    async def test_marks_whose_decision_would_change_nothing_are_forgotten_so_many_at_once(self, store: Store):
+        """Not those of titles with a kept offer, a timer or a live order, of unnamed ones, nor those that are being worked on."""
+        await apply(store, *(record_write(f"r{number}", number=number) for number in range(1, 8)))
+        await apply(store, record_write("x1", key=key(1, source=OTHER)), source=OTHER)
+        waits, done = order("waits", title=key(3, OPEN_FORMAT)), order("done", title=key(4), state=OrderState.PLACED)
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.decide([decided(key(1), None, KnownOffer(market="CA/CAD", state="FOR_SALE", price=None))])
+            await tx.titles.decide([decided(key(2), NOW + SECOND)])
+            await tx.orders.add([(waits, event(waits)), (done, event(done))])
+            await tx.titles.mark_due([key(9)])
+            marks = {mark.key: mark for mark in await tx.titles.due(NOW, 100)}
+            await tx.titles.advance(marks[key(5)], 40)
+        async with store.transaction(Urgency.TRADE) as tx:
+            counts = [await tx.titles.clear_moot(ENQ, 2) for _ in range(3)]
+        assert [2, 1, 0] == counts
+        async with store.transaction(Urgency.COMMAND) as tx:
+            assert marks.keys() - {key(4), key(6), key(7)} == {mark.key for mark in await tx.titles.due(NOW, 100)}
+
     async def test_the_next_instant_is_the_earliest_or_the_past(self, store: Store):
         async with store.transaction(Urgency.TRADE) as tx:
             assert await tx.titles.next_at() is None
