@@ -38,13 +38,16 @@ class RunFailed(SyncEngineError):
 
 
 def run_python(arguments: Sequence[str], *, environment: Mapping[str, str] | None = None) -> Ran:
-    """Run this Python with arguments, from the root of the project; what it leaves is never raised."""
+    """Run this Python with arguments, from the root of the project; what it leaves is never raised.
+
+    It starts as every command does but the first after an upgrade: with the bytecode that the one before has left.
+    """
     with TemporaryFile() as stdout, TemporaryFile() as stderr:
         started = time.perf_counter()
         process = subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, *arguments],
             cwd=ROOT,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "", **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,

@@ -18,6 +18,12 @@ def test_what_a_program_said_and_how_it_ended_is_told():
     assert ran.peak_bytes > 1 << 20
 
 
+def test_a_program_may_leave_its_bytecode_for_the_next(monkeypatch):
+    """Whatever the caller's environment says: a command that compiles all its modules is no usual one."""
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    assert b"False\n" == run_python(["-c", "import sys; print(sys.dont_write_bytecode)"]).stdout
+
+
 def test_who_is_interrupted_leaves_no_program_behind(tmp_path: Path):
     told = tmp_path / "pid"
     os.mkfifo(told)
