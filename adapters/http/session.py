@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,10 +21,13 @@ from syncengine.ports import Clock
 if TYPE_CHECKING:
     import aiohttp
 
+    from adapters.http.exchange import Exchange, Line
+
 USER_AGENT = "syncengine/0.1"
 LARGEST_PAGE = 64 << 20
 LARGEST_ANSWER = 1 << 20
 
+_FIELDS = (("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Accept-Encoding", "identity"))
 _KEPT_HEADERS = ("date", "retry-after", "content-type", "link")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
@@ -59,9 +63,8 @@ class HttpSession:
     """Requests to one base address and nowhere else.
 
     No cookies, no proxies from the environment, no redirect to another origin, TLS from 1.2 with all checks; the credentials
-    go to the account's own origin only. Every POST has a connection of its own: on a reused one a late answer to an earlier
-    request would be taken for its own, and a connection that the server has just closed would leave its outcome unknown. The
-    library repeats no request that is not a GET.
+    go to the account's own origin only. Pages share connections. Every API call has one of its own, look-ups and simulations too,
+    for they decide about money as much as sales do (`exchange` says why), and is made once: nothing here repeats it.
     """
 
     def __init__(
@@ -84,7 +87,8 @@ class HttpSession:
         self._patience = patience or Patience()
         self._connections = connections
         self._tls = tls
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._pages: aiohttp.ClientSession | None = None
+        self._line: Line | None = None
 
     @property
     def base_url(self) -> str:
@@ -110,35 +114,42 @@ class HttpSession:
         raise SourceFailed(f"{_plain(url)} redirects in circles", hint="check base_url")
 
     async def call(self, request: Request) -> Receipt:
-        """Make an API call once; what the network does is told by the receipt."""
+        """Make an API call once, on a connection of its own; what the network does is told by the receipt."""
         import aiohttp
 
-        patience = self._patience
+        patience, line = self._patience, self._calling()
+        exchange: Exchange | None = None
         try:
+            fields = [*request.headers, *self._proof()]
+            written = line.write(request.method, request.target, fields, request.body)
             async with asyncio.timeout(patience.call_seconds):
-                url = self._base_url + request.target
-                headers = dict(request.headers)
-                async with self._sent(request.method, url, headers, request.body) as response:
-                    body = await self._body(response, url, LARGEST_ANSWER, cut=True)
-                    kept = {name: text for name, text in _lowered(response).items() if name in _KEPT_HEADERS}
-                    return self._receipt(Arrival.ANSWERED, status=response.status, headers=kept, body=body)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL) as error:
-            return self._receipt(Arrival.NOT_SENT, detail=_said(error))
-        except (aiohttp.ClientError, OSError, TimeoutError, SourceFailed) as error:
+                exchange = await line.open(patience.connect_seconds)
+                head, content = await exchange.ask(written)
+                body = await _beginning(
+                    content, _unpacker(head.headers, self._base_url + request.target), LARGEST_ANSWER
+                )
+            kept = {name: ", ".join(head.headers.getall(name)) for name in _KEPT_HEADERS if name in head.headers}
+            return self._receipt(Arrival.ANSWERED, status=head.code, headers=kept, body=body)
+        except (aiohttp.ClientError, OSError, SourceFailed) as error:
+            if exchange is None or not exchange.has_left:
+                return self._receipt(Arrival.NOT_SENT, detail=_said_unconnected(error, line))
             return self._receipt(Arrival.UNKNOWN, detail=_said(error))
+        finally:
+            if exchange is not None:
+                exchange.abort()
 
     async def aclose(self) -> None:
         """Close all connections; the next request would open new ones."""
-        sessions, self._sessions = self._sessions, {}
-        for session in sessions.values():
-            await session.close()
+        pages, self._pages = self._pages, None
+        if pages is not None:
+            await pages.close()
 
     async def _fetch_once(self, url: str, maximum: int) -> Answer:
         import aiohttp
 
         self._check_origin(url)
         try:
-            async with self._sent("GET", url, {"Accept-Encoding": "gzip"}, b"") as response:
+            async with self._asked(url) as response:
                 headers = _lowered(response)
                 if response.status in _REDIRECTS:
                     self._check_origin(resolve(url, headers.get("location", "")), redirected_from=url)
@@ -157,39 +168,36 @@ class HttpSession:
             ) from None
 
     @asynccontextmanager
-    async def _sent(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _asked(self, url: str) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer's head, within the time for it; its body is read inside."""
         from yarl import URL
 
-        own = dict(headers)
-        if self._credentials is not None:
-            own["Authorization"] = self._credentials.header()
+        headers = dict([("Accept-Encoding", "gzip"), *self._proof()])
         async with asyncio.timeout(self._patience.answer_seconds):
-            response = await self._opened(reuses=method == "GET").request(
-                method, URL(url, encoded=True), headers=own, data=body or None, allow_redirects=False
-            )
+            response = await self._opened().get(URL(url, encoded=True), headers=headers, allow_redirects=False)
         try:
             yield response
         finally:
             response.release()
 
-    def _opened(self, *, reuses: bool) -> aiohttp.ClientSession:
-        """The library's session that reuses connections, or the one that does not."""
+    def _proof(self) -> Sequence[tuple[str, str]]:
+        """The header that proves who asks, where there is one."""
+        return [] if self._credentials is None else [("Authorization", self._credentials.header())]
+
+    def _opened(self) -> aiohttp.ClientSession:
+        """The library's session, for pages."""
         import aiohttp
 
-        if reuses not in self._sessions:
-            self._sessions[reuses] = aiohttp.ClientSession(
+        if self._pages is None:
+            self._pages = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
                     limit=self._connections + 2,
                     ssl=self._tls or _tls_context(),
-                    force_close=not reuses,
-                    keepalive_timeout=10 if reuses else None,
+                    keepalive_timeout=10,
                     ttl_dns_cache=60,
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"User-Agent": USER_AGENT, "Accept": "*/*", "Accept-Encoding": "identity"},
+                headers=dict(_FIELDS),
                 timeout=aiohttp.ClientTimeout(
                     total=None,
                     sock_connect=self._patience.connect_seconds,
@@ -198,11 +206,19 @@ class HttpSession:
                 auto_decompress=False,
                 trust_env=False,
             )
-        return self._sessions[reuses]
+        return self._pages
 
-    async def _body(self, response: aiohttp.ClientResponse, url: str, maximum: int, *, cut: bool = False) -> bytes:
-        """The unpacked body, or its first `maximum` bytes where it may be cut; raises SourceFailed where it may not."""
-        unpacker = _unpacker(response, url)
+    def _calling(self) -> Line:
+        """The way that calls take."""
+        from adapters.http.exchange import Line
+
+        if self._line is None:
+            self._line = Line(self._base_url, self._tls or _tls_context(), _FIELDS)
+        return self._line
+
+    async def _body(self, response: aiohttp.ClientResponse, url: str, maximum: int) -> bytes:
+        """The unpacked body; raises SourceFailed where it is larger than that."""
+        unpacker = _unpacker(response.headers, url)
         pieces: list[bytes] = []
         size, ended = 0, False
         while not ended:
@@ -211,8 +227,6 @@ class HttpSession:
                 size += len(piece)
                 pieces.append(piece)
                 if size > maximum:
-                    if cut:
-                        return b"".join(pieces)[:maximum]
                     raise SourceFailed(
                         f"{_plain(url)} answers with more than {maximum} bytes",
                         hint="no page of a feed is that large: check base_url",
@@ -272,9 +286,21 @@ def _tls_context() -> ssl.SSLContext:
     return context
 
 
-def _unpacker(response: aiohttp.ClientResponse, url: str) -> Unpacker:
-    coding = response.headers.get("Content-Encoding", "").strip().lower()
-    if coding in {"", "identity"} or response.content_length == 0:
+async def _beginning(content: aiohttp.StreamReader, unpacker: Unpacker, maximum: int) -> bytes:
+    """The unpacked body, or as many of its first bytes."""
+    body = bytearray()
+    while packed := await content.readany():
+        for piece in unpacker.feed(packed):
+            body += piece
+            if len(body) > maximum:
+                return bytes(body[:maximum])
+    unpacker.finish()
+    return bytes(body)
+
+
+def _unpacker(headers: Mapping[str, str], url: str) -> Unpacker:
+    coding = headers.get("Content-Encoding", "").strip().lower()
+    if coding in {"", "identity"} or headers.get("Content-Length", "").strip() == "0":
         return PlainUnpacker()
     if coding in {"gzip", "x-gzip"}:
         return GzipUnpacker(_plain(url))
@@ -331,6 +357,21 @@ def _said(error: BaseException) -> str:
             return str(error)
         case _:
             return _short(f"{type(error).__name__}: {error}")
+
+
+def _said_unconnected(error: BaseException, line: Line) -> str:
+    """The same of an error before anything was sent."""
+    match error:
+        case socket.gaierror():
+            return f"the name {line.host} has no address"
+        case ssl.SSLCertVerificationError():
+            return f"its certificate is not accepted: {error.verify_message or error}"
+        case TimeoutError():
+            return "no connection in time"
+        case OSError():
+            return _short(f"no connection to {line.host}:{line.port}: {error.strerror or error}")
+        case _:
+            return _said(error)
 
 
 def _torn(url: str, reason: str) -> FeedTorn:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ import trustme
 from aiohttp import web
 
 from adapters.http.account import Basic, Bearer, base_url_problem, is_header_text
+from adapters.http.exchange import Exchange, Line
 from adapters.http.headers import LONGEST_WAIT, http_date, next_link, retry_after
 from adapters.http.session import HttpSession, Patience
 from syncengine.domain.delivery import Arrival, Request
@@ -473,8 +475,9 @@ async def test_the_outcome_is_unknown_once_the_request_has_left(wire):
     assert receipt.detail
 
 
-async def test_a_post_is_sent_once_and_on_a_connection_of_its_own():
-    """A second answer that comes late on the first connection is nobody's."""
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_a_call_is_made_once_and_on_a_connection_of_its_own(method):
+    """A second answer that comes late on the first connection is nobody's, and a look-up takes nobody else's either."""
     connections: list[list[bytes]] = []
 
     async def wire(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -488,16 +491,109 @@ async def test_a_post_is_sent_once_and_on_a_connection_of_its_own():
         writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 7\r\n\r\nsomeone")
         heads.append(await reader.readline())
 
+    requests = [Request(method=method, target=f"/sales?n={number}", limit="sale") for number in (1, 2, 3)]
     async with wired(wire) as url, opened(url) as session:
-        receipts = [await session.call(post(f"/sales?n={number}")) for number in (1, 2, 3)]
+        receipts = [await session.call(request) for request in requests]
         await asyncio.sleep(0.05)
     assert [(receipt.arrival, receipt.body) for receipt in receipts] == [
         (Arrival.ANSWERED, b"created"),
         (Arrival.UNKNOWN, b""),
         (Arrival.ANSWERED, b"created"),
     ]
-    sent = [b"POST /sales?n=%d HTTP/1.1" % number for number in (1, 2, 3)]
+    sent = [b"%s /sales?n=%d HTTP/1.1" % (method.encode(), number) for number in (1, 2, 3)]
     assert connections == [[sent[0], b""], [sent[1]], [sent[2], b""]]
+
+
+@pytest.mark.parametrize("opening", [b"HTTP/1.1 201 Created\r\nContent-Length: 7\r\n\r\ncreated", b""])
+async def test_nothing_is_sent_where_the_server_speaks_or_leaves_unasked(opening, monkeypatch):
+    """What stands there before the request is no answer to it."""
+    noticed = asyncio.Event()
+    heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def wire(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if opening:
+            writer.write(opening)
+        else:
+            writer.close()
+        heard.set_result(await reader.read())
+
+    def note(method: Callable[..., None]) -> Callable[..., None]:
+        def noting(exchange: Exchange, argument: object) -> None:
+            method(exchange, argument)
+            noticed.set()
+
+        return noting
+
+    async def connect_and_wait(line: Line, seconds: float) -> Exchange:
+        exchange = await connect(line, seconds)
+        await noticed.wait()
+        return exchange
+
+    connect = Line.open
+    monkeypatch.setattr(Line, "open", connect_and_wait)
+    monkeypatch.setattr(Exchange, "data_received", note(Exchange.data_received))
+    monkeypatch.setattr(Exchange, "connection_lost", note(Exchange.connection_lost))
+    async with asyncio.timeout(5), wired(wire) as url, opened(url) as session:
+        receipt = await session.call(post())
+        assert await heard == b""
+    assert (receipt.arrival, receipt.body) == (Arrival.NOT_SENT, b"")
+    assert "gave the connection up" in receipt.detail
+
+
+async def test_news_on_the_way_to_an_answer_is_not_the_answer():
+    wire = raw("HTTP/1.1 103 Early Hints\nLink: </a>\n\nHTTP/1.1 201 Created\nContent-Length: 7\n", b"created")
+    async with wired(wire) as url, opened(url) as session:
+        receipt = await session.call(post())
+    assert (receipt.arrival, receipt.status, receipt.body) == (Arrival.ANSWERED, 201, b"created")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        post("/sales?n=1 HTTP/1.1\r\nX: "),
+        post("/sales?n=\u00e9"),
+        post(""),
+        Request(method="POST", target="/sales", limit="sale", headers=(("X-Note", "a\r\nX-Other: b"),)),
+    ],
+)
+async def test_what_would_break_out_of_its_line_is_not_sent(request_):
+    async def wire(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        raise AssertionError("nobody is to be called")
+
+    async with wired(wire) as url, opened(url) as session:
+        receipt = await session.call(request_)
+    assert receipt.arrival is Arrival.NOT_SENT
+    assert "characters that none may have" in receipt.detail
+
+
+async def test_of_several_addresses_the_one_that_was_reached_is_tried_first(monkeypatch):
+    """Asked for once, and where one does not answer the next one does."""
+    asked, tried = [], []
+    loop = asyncio.get_running_loop()
+    connect = loop.create_connection
+
+    async def resolve(host: str, port: int, **options: object) -> list[object]:
+        asked.append(host)
+        found = ["127.0.0.2", "127.0.0.1"]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in found]
+
+    async def create(factory: object, host: str, *arguments: object, **options: object) -> object:
+        tried.append(host)
+        return await connect(factory, host, *arguments, **options)  # type: ignore[call-overload]
+
+    async def wire(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await raw("HTTP/1.1 201 Created\nContent-Length: 0\n")(reader, writer)
+
+    async with wired(wire) as url, opened(url.replace("127.0.0.1", "localhost")) as session:
+        monkeypatch.setattr(loop, "getaddrinfo", resolve)
+        monkeypatch.setattr(loop, "create_connection", create)
+        receipts = await asyncio.gather(*(session.call(post()) for _ in range(3)))
+        receipts.append(await session.call(post()))
+    assert [Arrival.ANSWERED] * 4 == [receipt.arrival for receipt in receipts]
+    assert ["localhost"] == asked
+    assert "127.0.0.2" == tried[0]
+    assert "127.0.0.1" == tried[-1]
+    assert 7 == len(tried), "three began at the wrong one, the fourth did not"
 
 
 async def test_pages_share_a_connection():
