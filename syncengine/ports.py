@@ -821,8 +821,8 @@ class Outbox(Protocol):
         least_urgent: OperationKind = OperationKind.REFUND,
     ) -> Sequence[Entry]:
         """Take due entries of these sources by priority, of one priority the unknown before the new, then by age; entries of one
-        order in sequence. Kinds that are less urgent than `least_urgent` stay where they are, and so do sales that were not
-        sent yet and whose gate is known and not open.
+        order in sequence. Kinds that are less urgent than `least_urgent` stay where they are, and so do paused sources, and sales
+        that were not sent yet and whose gate is known and not open.
         """
         ...
 
@@ -854,8 +854,10 @@ class Outbox(Protocol):
 
     async def get(self, entry_id: EntryId) -> Entry | None: ...
 
-    async def owed(self, entry_ids: Collection[EntryId]) -> AbstractSet[EntryId]:
-        """Those of the entries that are neither settled nor parked nor revoked."""
+    async def sendable(self, entry_ids: Collection[EntryId]) -> AbstractSet[EntryId]:
+        """Those of the entries that are neither settled nor parked nor revoked, whose source is not paused, and which no gate holds
+        back: it holds back sales that were not sent yet, where it is known and not open.
+        """
         ...
 
     async def parked(self) -> Sequence[Entry]: ...
@@ -865,7 +867,7 @@ class Outbox(Protocol):
         ...
 
     async def next_at(self, sources: Collection[SourceName]) -> datetime | None:
-        """The earliest instant at which an entry of these sources is due."""
+        """The earliest instant at which an entry of these sources is due, if none of them is paused."""
         ...
 
     async def counts(self) -> Mapping[str, int]:

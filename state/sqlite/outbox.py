@@ -28,7 +28,8 @@ _RECOVER_UNKNOWN = "UPDATE outbox SET claimed = 0 WHERE state = 'unknown' AND cl
 _RECOVER_SENT = "UPDATE outbox SET state = 'unknown', claimed = 0 WHERE state = 'sent'"
 _READY = """
 SELECT * FROM outbox AS entry INDEXED BY outbox_ready
-WHERE state = :state AND source = :source AND priority <= :priority AND claimed = 0 AND due_at <= :at AND NOT EXISTS (
+WHERE state = :state AND source = :source AND priority <= :priority AND claimed = 0 AND due_at <= :at
+AND :source NOT IN (SELECT source FROM pauses) AND NOT EXISTS (
     SELECT 1 FROM outbox AS earlier WHERE earlier.order_id = entry.order_id AND earlier.id < entry.id
 ) AND NOT (
     state = 'pending' AND priority = :sale
@@ -50,6 +51,13 @@ FROM outbox WHERE id = :id
 """
 _LEAVE = "DELETE FROM outbox WHERE id = :id"
 _OWED = "SELECT id FROM outbox WHERE id IN (SELECT value FROM json_each(?)) AND state <> 'parked'"
+_SENDABLE = """
+SELECT id FROM outbox AS entry
+WHERE id IN (SELECT value FROM json_each(:ids)) AND state <> 'parked' AND source NOT IN (SELECT source FROM pauses) AND NOT (
+    priority = :sale AND ever_sent = 0
+    AND EXISTS (SELECT 1 FROM gates WHERE gates.id = entry.gate AND gates.state <> :open)
+)
+"""
 _OF_ORDER = "SELECT * FROM outbox WHERE order_id = ? ORDER BY id"
 _OF_ORDERS = "SELECT * FROM outbox WHERE order_id IN (SELECT value FROM json_each(?)) ORDER BY id"
 _COUNT_UNSENT = """
@@ -63,7 +71,7 @@ WHERE state IN ('pending', 'claimed') AND ever_sent = 0 AND id IN (SELECT value 
 """
 _NEXT_AT = """
 SELECT due_at FROM outbox AS entry
-WHERE state = ? AND source = ? AND claimed = 0 AND NOT EXISTS (
+WHERE state = :state AND source = :source AND claimed = 0 AND :source NOT IN (SELECT source FROM pauses) AND NOT EXISTS (
     SELECT 1 FROM outbox AS earlier WHERE earlier.order_id = entry.order_id AND earlier.id < entry.id
 )
 ORDER BY due_at LIMIT 1
@@ -136,8 +144,8 @@ class SqliteOutbox:
     async def get(self, entry_id: EntryId) -> Entry | None:
         return await self._section.read(_get, entry_id)
 
-    async def owed(self, entry_ids: Collection[EntryId]) -> AbstractSet[EntryId]:
-        return await self._section.read(_owed, entry_ids)
+    async def sendable(self, entry_ids: Collection[EntryId]) -> AbstractSet[EntryId]:
+        return await self._section.read(_sendable, entry_ids)
 
     async def parked(self) -> Sequence[Entry]:
         return await self._section.read(_entries, _PARKED, ())
@@ -312,13 +320,20 @@ def _owed(db: sqlite3.Connection, ids: Collection[EntryId]) -> frozenset[EntryId
     return frozenset(row["id"] for row in db.execute(_OWED, (listed(ids),)))
 
 
+def _sendable(db: sqlite3.Connection, ids: Collection[EntryId]) -> frozenset[EntryId]:
+    values = {"ids": listed(ids), "sale": PRIORITY[OperationKind.SALE], "open": GateState.OPEN.value}
+    return frozenset(row["id"] for row in db.execute(_SENDABLE, values))
+
+
 def _revoke(db: sqlite3.Connection, ids: Collection[EntryId]) -> None:
     db.execute(_REVOKE, (listed(ids),))
 
 
 def _next_at(db: sqlite3.Connection, sources: Collection[SourceName]) -> datetime | None:
     found = [
-        db.execute(_NEXT_AT, (state.value, source)).fetchone() for state in _READY_STATES for source in set(sources)
+        db.execute(_NEXT_AT, {"state": state.value, "source": source}).fetchone()
+        for state in _READY_STATES
+        for source in set(sources)
     ]
     return min((from_micros(row["due_at"]) for row in found if row is not None), default=None)
 

@@ -1,21 +1,22 @@
 """What a worker writes down of its entries: before a request leaves, and after its answer has come.
 
-Entries that come to the same point at about the same time share a section of the store, and so a commit. What holds for each of
-them alone holds for all: its request is durable before its first byte leaves; receipt, entry and what follows for its order are
-kept together or not at all.
+Whatever comes up at about the same time shares a section of the store, and so a commit: entries that leave, others that have come
+back, and new ones that are taken up. What holds for each of them alone holds for all: its request is durable before its first byte
+leaves; receipt, entry and what follows for its order are kept together or not at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Protocol
 
 from syncengine.delivery.retry import Action, Decision
 from syncengine.delivery.spend import SpendGuard, Spending
 from syncengine.delivery.together import Together
 from syncengine.delivery.trip import Trip, concluded, unclaimed
-from syncengine.domain.delivery import Entry, EntryState, Gate, GateState, OperationKind, Request, Verdict
+from syncengine.domain.delivery import Entry, EntryState, OperationKind, Request, Verdict
 from syncengine.domain.ids import SourceName
 from syncengine.logs import Logger
 from syncengine.ports import Clock, Store, Transaction
@@ -42,18 +43,50 @@ class Settlement(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Leaving:
     trip: Trip
     request: Request
+    may_leave: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Ending:
     trip: Trip
     verdict: Verdict
     decision: Decision
     is_told: bool
+    kept: Entry | None = None
+
+
+@dataclass(slots=True)
+class _Returning:
+    trip: Trip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Room:
+    """How many entries may be begun, and how many of them less urgent than sales."""
+
+    every: int
+    lesser: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """Entries to begin with; where there are none, the instant at which one may be due, if any is to come."""
+
+    entries: Sequence[Entry] = ()
+    next_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class _Claiming:
+    room: Callable[[], Room]
+    claimed: Claimed = Claimed()
+
+
+_Job = _Leaving | _Ending | _Returning | _Claiming
 
 
 class Journal:
@@ -74,44 +107,75 @@ class Journal:
         self._settle = settle
         self._guard = guard
         self._is_stopping = is_stopping
-        self._leaving: Together[_Leaving, bool] = Together(store, self._note_leaving)
-        self._ending: Together[_Ending, Entry | None] = Together(store, self._note_ending)
-        self._returning: Together[Trip, None] = Together(store, self._note_returning)
+        self._together: Together[_Job, None] = Together(store, self._note)
+
+    async def claim(self, room: Callable[[], Room]) -> Claimed:
+        """Take entries that are due into the worker's hands, as many as there is room for by then."""
+        claiming = _Claiming(room)
+        await self._together.do(claiming)
+        return claiming.claimed
 
     async def leave(self, trip: Trip, request: Request) -> bool:
         """Whether the request may leave now: it is durable, and the entry was neither revoked nor stopped meanwhile."""
-        return await self._leaving.do(_Leaving(trip, request))
+        leaving = _Leaving(trip, request)
+        await self._together.do(leaving)
+        return leaving.may_leave
 
     async def conclude(self, trip: Trip, verdict: Verdict, decision: Decision, *, is_told: bool = True) -> Entry | None:
         """Keep receipts, entry and what follows from them in one transaction; none where the entry had ended meanwhile.
 
         Unless `is_told`, nothing but receipts and entry is kept.
         """
-        return await self._ending.do(_Ending(trip, verdict, decision, is_told))
+        ending = _Ending(trip, verdict, decision, is_told)
+        await self._together.do(ending)
+        return ending.kept
 
     async def give_back(self, trip: Trip) -> None:
         """Keep the entry as if it had never been claimed."""
-        await self._returning.do(trip)
+        await self._together.do(_Returning(trip))
+
+    async def _note(self, tx: Transaction, jobs: Sequence[_Job]) -> list[None]:
+        """What ends comes first: it may close a gate or pause the source before anything else leaves."""
+        if endings := [job for job in jobs if isinstance(job, _Ending)]:
+            await self._note_ending(tx, endings)
+        if returning := [unclaimed(job.trip) for job in jobs if isinstance(job, _Returning)]:
+            await tx.outbox.note(returning, ())
+        if leaving := [job for job in jobs if isinstance(job, _Leaving)]:
+            await self._note_leaving(tx, leaving)
+        for job in jobs:
+            if isinstance(job, _Claiming):
+                job.claimed = await self._claim(tx, job.room())
+        return [None] * len(jobs)
+
+    async def _claim(self, tx: Transaction, room: Room) -> Claimed:
+        at = self._clock.now()
+        entries: list[Entry] = []
+        if room.every > 0:
+            # Calls that wait for a slow rate keep their place: a release must always find one.
+            entries += await tx.outbox.claim([self._source], at, room.every, least_urgent=OperationKind.SALE)
+        lesser = min(room.every - len(entries), room.lesser)
+        if lesser > 0:
+            entries += await tx.outbox.claim([self._source], at, lesser)
+        if entries:
+            return Claimed(entries=entries)
+        return Claimed(next_at=await tx.outbox.next_at([self._source]))
 
     # --- before the first byte ------------------------------------------------------------------------------------------
 
-    async def _note_leaving(self, tx: Transaction, jobs: Sequence[_Leaving]) -> list[bool]:
+    async def _note_leaving(self, tx: Transaction, jobs: Sequence[_Leaving]) -> None:
         allowed = {trip.entry.id for trip in await self._allowed(tx, [job.trip for job in jobs])}
         entries = [_journaled(job) if job.trip.entry.id in allowed else unclaimed(job.trip) for job in jobs]
         kept = await tx.outbox.note(entries, [line for job in jobs for line in job.trip.lines])
         for job, entry in zip(jobs, entries, strict=True):
-            job.trip.sent = entry if entry.id in allowed & kept else None
-        return [job.trip.sent is not None for job in jobs]
+            job.may_leave = entry.id in allowed & kept
+            job.trip.sent = entry if job.may_leave else None
 
     async def _allowed(self, tx: Transaction, trips: Sequence[Trip]) -> list[Trip]:
         """Those that source, gates and spend guard allow to be sent."""
-        if self._is_stopping() or self._source in await tx.controls.paused():
+        if self._is_stopping():
             return []
-        gated = [trip.entry for trip in trips if _asks_gate(trip.entry)]
-        gates: dict[str, Gate] = {}
-        for key in {entry.operation.key for entry in gated}:
-            gates.update(await tx.outbox.gates(key))
-        return await self._affordable(tx, [trip for trip in trips if not _is_gate_closed(trip.entry, gates)])
+        sendable = await tx.outbox.sendable([trip.entry.id for trip in trips])
+        return await self._affordable(tx, [trip for trip in trips if trip.entry.id in sendable])
 
     async def _affordable(self, tx: Transaction, trips: Sequence[Trip]) -> list[Trip]:
         """As many as the spend guard allows, in order; an entry spends once, when its request is frozen.
@@ -120,12 +184,11 @@ class Journal:
         """
         if not self._guard.is_on or not any(map(_spends, trips)):
             return list(trips)
-        owed = await tx.outbox.owed([trip.entry.id for trip in trips])
         at, name = self._clock.now(), f"spending/{self._source}"
         spending = Spending.decode(await tx.controls.setting(name)).near(at)
         allowed: list[Trip] = []
         for trip in trips:
-            if _spends(trip) and trip.entry.id in owed:
+            if _spends(trip):
                 objection = self._guard.objection(spending, trip.entry.operation, at)
                 if objection is not None:
                     await tx.controls.set_setting(name, Spending().encode())
@@ -139,7 +202,7 @@ class Journal:
 
     # --- after the answer -----------------------------------------------------------------------------------------------
 
-    async def _note_ending(self, tx: Transaction, jobs: Sequence[_Ending]) -> list[Entry | None]:
+    async def _note_ending(self, tx: Transaction, jobs: Sequence[_Ending]) -> None:
         entries = {job.trip.entry.id: concluded(job.trip, job.verdict, job.decision) for job in jobs}
         kept = await tx.outbox.note(list(entries.values()), [line for job in jobs for line in job.trip.lines])
         for job in jobs:
@@ -152,11 +215,9 @@ class Journal:
         ]
         if told:
             await self._settle(tx, told)
-        return [entry if entry.id in kept else None for entry in entries.values()]
-
-    async def _note_returning(self, tx: Transaction, trips: Sequence[Trip]) -> list[None]:
-        await tx.outbox.note([unclaimed(trip) for trip in trips], ())
-        return [None for _ in trips]
+        for job in jobs:
+            entry = entries[job.trip.entry.id]
+            job.kept = entry if entry.id in kept else None
 
 
 def _journaled(job: _Leaving) -> Entry:
@@ -166,14 +227,3 @@ def _journaled(job: _Leaving) -> Entry:
 
 def _spends(trip: Trip) -> bool:
     return trip.entry.operation.kind is OperationKind.SALE and trip.entry.request is None
-
-
-def _asks_gate(entry: Entry) -> bool:
-    """Whether a gate can hold it back. What is in doubt goes on: it is asked about."""
-    return entry.gate is not None and not entry.ever_sent and entry.operation.kind is OperationKind.SALE
-
-
-def _is_gate_closed(entry: Entry, gates: Mapping[str, Gate]) -> bool:
-    """Whether the distributor has meanwhile refused another sale of the title."""
-    gate = gates.get(entry.gate or "") if _asks_gate(entry) else None
-    return gate is not None and gate.state is not GateState.OPEN

@@ -19,7 +19,7 @@ from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from syncengine.delivery.bell import Bell, Wake
 from syncengine.delivery.breaker import Breaker, BreakerState
-from syncengine.delivery.journal import Journal, Settlement
+from syncengine.delivery.journal import Journal, Room, Settlement
 from syncengine.delivery.retry import Action, Decision, decide, decide_lookup
 from syncengine.delivery.spend import SpendGuard
 from syncengine.delivery.trip import FIRST_DUPLICATE, Trip, explain
@@ -38,7 +38,7 @@ from syncengine.domain.ids import SourceName
 from syncengine.domain.order import Reason
 from syncengine.errors import StoreFailed, SyncEngineError
 from syncengine.logs import Logger
-from syncengine.ports import Calls, Clock, LoggedReceipt, Pace, Store, Urgency
+from syncengine.ports import Calls, Clock, LoggedReceipt, Pace, Store
 
 LONGEST_REST_SECONDS = 30.0
 BLOCKED_REST_SECONDS = 1.0
@@ -69,7 +69,6 @@ class Worker:
     ) -> None:
         self._source = source
         self._calls = calls
-        self._store = store
         self._pace = pace
         self._clock = clock
         self._journal = Journal(
@@ -151,41 +150,29 @@ class Worker:
 
     async def _claim(self) -> tuple[Sequence[Entry], float]:
         """Entries to begin with, or how many seconds to rest before asking again."""
-        now = self._clock.monotonic()
+        if self._room().every < 1:
+            return (), self._rest_without_room()
+        claimed = await self._journal.claim(self._room)
+        return claimed.entries, self._rest_until(claimed.next_at)
+
+    def _room(self) -> Room:
+        """Half of all places at most are for declarations and refunds, so that they never hold up sales."""
         places = self._calls.concurrency
-        free = min(places - sum(not trip.is_served for trip in self._trips), 2 * places - len(self._trips))
-        room = self._breaker.room(now, free)
-        if room < 1:
-            is_resting = free > 0 and self._breaker.state is BreakerState.OPEN
-            return (), min(
-                self._breaker.rests_until - now, LONGEST_REST_SECONDS
-            ) if is_resting else LONGEST_REST_SECONDS
-        async with self._store.transaction(Urgency.DELIVERY) as tx:
-            if self._source in await tx.controls.paused():
-                return (), LONGEST_REST_SECONDS
-            at = self._clock.now()
-            # Calls that wait for a slow rate keep their place: a release must always find one.
-            entries = list(await tx.outbox.claim([self._source], at, room, least_urgent=OperationKind.SALE))
-            lesser_room = min(room - len(entries), self._lesser_room())
-            if lesser_room > 0:
-                entries += await tx.outbox.claim([self._source], at, lesser_room)
-            if entries:
-                return entries, 0.0
-            return (), self._rest_until(await tx.outbox.next_at([self._source]), at)
+        unserved = [trip for trip in self._trips if not trip.is_served]
+        lesser = sum(PRIORITY[trip.entry.operation.kind] > PRIORITY[OperationKind.SALE] for trip in unserved)
+        free = min(places - len(unserved), 2 * places - len(self._trips))
+        return Room(every=self._breaker.room(self._clock.monotonic(), free), lesser=max(places // 2, 1) - lesser)
 
-    def _lesser_room(self) -> int:
-        """How many more declarations and refunds may be in hand: half of all places, so that they never hold up sales."""
-        lesser = sum(
-            PRIORITY[trip.entry.operation.kind] > PRIORITY[OperationKind.SALE]
-            for trip in self._trips
-            if not trip.is_served
-        )
-        return max(self._calls.concurrency // 2, 1) - lesser
+    def _rest_without_room(self) -> float:
+        if self._breaker.state is not BreakerState.OPEN:
+            return LONGEST_REST_SECONDS
+        seconds = self._breaker.rests_until - self._clock.monotonic()
+        return min(seconds, LONGEST_REST_SECONDS) if seconds > 0 else LONGEST_REST_SECONDS
 
-    def _rest_until(self, next_at: datetime | None, at: datetime) -> float:
+    def _rest_until(self, next_at: datetime | None) -> float:
         if next_at is None:
             return LONGEST_REST_SECONDS
-        seconds = (next_at - at).total_seconds()
+        seconds = (next_at - self._clock.now()).total_seconds()
         return min(seconds, LONGEST_REST_SECONDS) if seconds > 0 else BLOCKED_REST_SECONDS
 
     def _start(self, tasks: TaskGroup, entry: Entry) -> None:

@@ -1639,7 +1639,7 @@ class StoreSuite:
         async with store.transaction(Urgency.DELIVERY) as tx:
             assert EntryState.SENT is (await tx.outbox.get(sent.id)).state  # type: ignore[union-attr]
 
-    async def test_what_has_ended_is_not_owed(self, store: Store):
+    async def test_what_has_ended_is_not_to_be_sent(self, store: Store):
         await put(store, *(new_entry(name) for name in ("settled", "parked", "sent", "claimed", "revoked", "pending")))
         settled, parked, sent, claimed, revoked = await claim(store, limit=5)
         await save(store, replace(settled, state=EntryState.SETTLED))
@@ -1650,9 +1650,35 @@ class StoreSuite:
 
         async with store.transaction(Urgency.DELIVERY) as tx:
             await tx.outbox.revoke([revoked.id])
-            assert {sent.id, claimed.id, pending_id} == set(await tx.outbox.owed(every))
-            assert {sent.id} == set(await tx.outbox.owed([sent.id]))
-            assert set() == set(await tx.outbox.owed([]))
+            assert {sent.id, claimed.id, pending_id} == set(await tx.outbox.sendable(every))
+            assert {sent.id} == set(await tx.outbox.sendable([sent.id]))
+            assert set() == set(await tx.outbox.sendable([]))
+
+    async def test_what_a_gate_holds_back_is_not_to_be_sent(self, store: Store):
+        gate = Gate(id="g", key=key(), market=CANADA, state=GateState.OPEN, since=NOW)
+        await put(store, new_entry("sale", gate="g"), new_entry("known", gate="g"), new_entry("ungated"))
+        await put(store, new_entry("unheard of", gate="h"), new_entry("probe", kind=OperationKind.PROBE, gate="g"))
+        entries = {entry.operation.reference: entry for entry in await claim(store)}
+        await save(store, replace(entries["known"], state=EntryState.SENT, ever_sent=True))
+        for state in GateState:
+            async with store.transaction(Urgency.DELIVERY) as tx:
+                await tx.outbox.save_gates([replace(gate, state=state)])
+                sendable = await tx.outbox.sendable([entry.id for entry in entries.values()])
+            held = {"sale"} if state is not GateState.OPEN else set()
+            assert set(entries) - held == {name for name, entry in entries.items() if entry.id in sendable}
+
+    async def test_of_a_paused_source_nothing_is_due_or_claimed_or_to_be_sent(self, store: Store):
+        await put(store, new_entry("in hand"), new_entry("next"), new_entry("elsewhere", source=OTHER))
+        [in_hand] = await claim(store, limit=1)
+        async with store.transaction(Urgency.DELIVERY) as tx:
+            await tx.controls.pause(ENQ, "by hand")
+            assert set() == set(await tx.outbox.sendable([in_hand.id]))
+            assert await tx.outbox.next_at([ENQ]) is None
+            assert NOW == await tx.outbox.next_at([ENQ, OTHER])
+            assert [] == list(await tx.outbox.claim([ENQ], NOW, 10))
+            await tx.controls.resume(ENQ)
+            assert {in_hand.id} == set(await tx.outbox.sendable([in_hand.id]))
+        assert ["next"] == names(await claim(store))
 
     async def test_what_has_ended_is_noted_no_more(self, store: Store):
         await put(store, *(new_entry(name) for name in ("settled", "parked", "sent")))
