@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError, RawResponseMessage
@@ -32,6 +33,15 @@ class Exchange(ResponseHandler):
 
     has_left = False
     """Whether bytes of the request may have left."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The event loops let small pieces leave at once by themselves; the library would ask for it again."""
+        self.transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Tell who waits, unless the exchange has been ended before: then nobody does."""
+        if self.transport is not None:
+            super().connection_lost(exc)
 
     async def ask(self, request: bytes) -> tuple[RawResponseMessage, StreamReader]:
         """Send the request; the head of its answer, and the body to be read.
@@ -88,23 +98,24 @@ class Line:
         return head.encode("ascii") + body
 
     async def open(self, seconds: float) -> Exchange:
-        """A new connection, its TLS handshake done; raises OSError, or TimeoutError after so many seconds.
+        """A new connection, its TLS handshake done; raises OSError where there is none.
 
-        Of several addresses each has its share of the time, and the one that was reached last comes first.
+        Of several addresses each has its share of so many seconds, and the one that was reached last comes first.
         """
-        async with asyncio.timeout(seconds):
-            addresses = await self._look_up()
-            failure: OSError = OSError("the name has no address")
-            for address in addresses:
-                try:
-                    async with asyncio.timeout(seconds / len(addresses) if len(addresses) > 1 else None):
-                        exchange = await self._connect(address)
-                except OSError as error:  # TimeoutError is one of them
-                    failure = error
-                else:
-                    self._addresses = [address, *(other for other in self._addresses if other != address)]
-                    return exchange
-            raise failure
+        addresses = await self._look_up()
+        for place, address in enumerate(addresses, 1):
+            try:
+                if len(addresses) == 1:
+                    return await self._connect(address)
+                async with asyncio.timeout(seconds / len(addresses)):
+                    exchange = await self._connect(address)
+            except OSError:  # TimeoutError is one of them
+                if place == len(addresses):
+                    raise
+            else:
+                self._addresses = [address, *(other for other in self._addresses if other != address)]
+                return exchange
+        raise OSError("the name has no address")
 
     async def _connect(self, address: _Address) -> Exchange:
         loop = asyncio.get_running_loop()

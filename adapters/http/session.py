@@ -122,8 +122,10 @@ class HttpSession:
         try:
             fields = [*request.headers, *self._proof()]
             written = line.write(request.method, request.target, fields, request.body)
-            async with asyncio.timeout(patience.call_seconds):
+            began_at = asyncio.get_running_loop().time()
+            async with asyncio.timeout(min(patience.connect_seconds, patience.call_seconds)) as bound:
                 exchange = await line.open(patience.connect_seconds)
+                bound.reschedule(began_at + patience.call_seconds)
                 head, content = await exchange.ask(written)
                 body = await _beginning(
                     content, _unpacker(head.headers, self._base_url + request.target), LARGEST_ANSWER
@@ -210,9 +212,9 @@ class HttpSession:
 
     def _calling(self) -> Line:
         """The way that calls take."""
-        from adapters.http.exchange import Line
-
         if self._line is None:
+            from adapters.http.exchange import Line
+
             self._line = Line(self._base_url, self._tls or _tls_context(), _FIELDS)
         return self._line
 
