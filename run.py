@@ -840,6 +840,11 @@ def backup(context: click.Context, path: str, *, as_json: bool) -> int:
 class _NoCalls:
     """The pace of parts that are built and never used."""
 
+    def take(self, source: SourceName, limit: str) -> bool:
+        """Nothing is ever called."""
+        del source, limit
+        return False
+
     async def turn(self, source: SourceName, limit: str) -> None:
         """Nothing is ever called."""
 

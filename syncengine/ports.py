@@ -67,6 +67,10 @@ class Clock(Protocol):
 class Pace(Protocol):
     """Rates: every call to a distributor waits here for its turn."""
 
+    def take(self, source: SourceName, limit: str) -> bool:
+        """Take a turn that has come already; false where it is to be waited for, by `turn`."""
+        ...
+
     async def turn(self, source: SourceName, limit: str) -> None:
         """Return once a call of that endpoint class may be made, having burned its slot durably."""
         ...

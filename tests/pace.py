@@ -14,6 +14,10 @@ class FreePace:
         self.turns: list[str] = []
         self.slowed: list[tuple[str, datetime | None]] = []
 
+    def take(self, source: SourceName, limit: str) -> bool:
+        """Every turn is waited for, however short a time."""
+        return False
+
     async def turn(self, source: SourceName, limit: str) -> None:
         self.turns.append(limit)
 

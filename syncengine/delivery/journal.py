@@ -90,7 +90,7 @@ _Job = _Leaving | _Ending | _Returning | _Claiming
 
 
 class Journal:
-    """The written side of one source's worker. Every method is to be shielded from cancellation."""
+    """The written side of one source's worker. Whatever it is given to write is written while it runs, though the giver be cancelled."""
 
     def __init__(
         self,
@@ -107,10 +107,20 @@ class Journal:
         self._settle = settle
         self._guard = guard
         self._is_stopping = is_stopping
-        self._together: Together[_Job, None] = Together(store, self._note)
+        self._together: Together[_Job] = Together(store, self._note)
+
+    async def run(self) -> None:
+        """Write what comes, until `close` and all is written; see `Together`."""
+        await self._together.run()
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self._together.close()
 
     async def claim(self, room: Callable[[], Room]) -> Claimed:
-        """Take entries that are due into the worker's hands, as many as there is room for by then."""
+        """Take entries that are due into the worker's hands, as many as there is room for by then. To be shielded from cancellation,
+        or nobody would know of them.
+        """
         claiming = _Claiming(room)
         await self._together.do(claiming)
         return claiming.claimed
@@ -134,18 +144,19 @@ class Journal:
         """Keep the entry as if it had never been claimed."""
         await self._together.do(_Returning(trip))
 
-    async def _note(self, tx: Transaction, jobs: Sequence[_Job]) -> list[None]:
-        """What ends comes first: it may close a gate or pause the source before anything else leaves."""
+    async def _note(self, tx: Transaction, jobs: Sequence[_Job]) -> None:
+        """What ends comes first: it may close a gate or pause the source before anything else leaves. What is given back may have
+        been about to leave.
+        """
         if endings := [job for job in jobs if isinstance(job, _Ending)]:
             await self._note_ending(tx, endings)
-        if returning := [unclaimed(job.trip) for job in jobs if isinstance(job, _Returning)]:
-            await tx.outbox.note(returning, ())
         if leaving := [job for job in jobs if isinstance(job, _Leaving)]:
             await self._note_leaving(tx, leaving)
+        if returning := [unclaimed(job.trip) for job in jobs if isinstance(job, _Returning)]:
+            await tx.outbox.note(returning, ())
         for job in jobs:
             if isinstance(job, _Claiming):
                 job.claimed = await self._claim(tx, job.room())
-        return [None] * len(jobs)
 
     async def _claim(self, tx: Transaction, room: Room) -> Claimed:
         at = self._clock.now()

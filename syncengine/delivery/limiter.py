@@ -88,6 +88,14 @@ class _Rate:
         allowed_at, tat = next_slot(self.tat, now, self.pace(now))
         return max(allowed_at, self.rests_until), tat
 
+    def wait_to_depart(self, now: float) -> float:
+        """How many seconds until the next call may leave; if none, it has left."""
+        allowed_at, tat = next_slot(self.departed, now, self.limit)
+        if allowed_at > now:
+            return allowed_at - now
+        self.departed = tat
+        return 0.0
+
 
 class Limiter:
     """Implements `Pace`: first come, first served within each rate; rates do not wait for each other.
@@ -119,6 +127,20 @@ class Limiter:
                     return found
         return DEFAULT_LIMIT
 
+    def take(self, source: SourceName, limit: str) -> bool:
+        """As the port says. A slot that is not durable yet, and one that others wait for, is none that has come."""
+        if self._kept is None:
+            return False
+        rate = self._rate(source, limit)
+        if rate.queue.locked():
+            return False
+        now = self._clock.monotonic()
+        allowed_at, tat = rate.slot(now)
+        if tat > rate.reserved or allowed_at > now:
+            return False
+        rate.tat = tat
+        return True
+
     async def turn(self, source: SourceName, limit: str) -> None:
         """Return once a call of that endpoint class may be made, having burned its slot durably."""
         await self._load()
@@ -142,14 +164,11 @@ class Limiter:
     async def depart(self, source: SourceName, limit: str) -> None:
         """As the port says. Kept in memory alone: what a crash cut off had its turn, which is durable."""
         rate = self._rate(source, limit)
+        if not rate.exit.locked() and not rate.wait_to_depart(self._clock.monotonic()):
+            return
         async with rate.exit:
-            while True:
-                now = self._clock.monotonic()
-                allowed_at, tat = next_slot(rate.departed, now, rate.limit)
-                if allowed_at <= now:
-                    rate.departed = tat
-                    return
-                await self._clock.sleep(allowed_at - now)
+            while wait := rate.wait_to_depart(self._clock.monotonic()):
+                await self._clock.sleep(wait)
 
     def slow_down(self, source: SourceName, limit: str, until: datetime | None) -> None:
         """Nothing of that class before `until`, an hour at most; then at half the rate, restored within minutes.

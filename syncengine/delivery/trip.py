@@ -23,14 +23,15 @@ class Trip:
     """One entry in the worker's hands, as it was when it was claimed.
 
     `sent` is the entry as it was journaled, `lines` are receipts not yet kept. `left` tells that bytes of its own request may have
-    left, `is_served` that the distributor did what was asked: it only waits to be written down. `is_spared`: this try burns no
-    attempt, for it only probed whether the distributor is back, and it is not.
+    left, `is_ending` that what came of it is given to be written down, and `is_served` that the distributor besides did what was
+    asked. `is_spared`: this try burns no attempt, for it only probed whether the distributor is back, and it is not.
     """
 
     entry: Entry
     is_probe: bool
     lines: list[LoggedReceipt] = field(default_factory=list)
     left: bool = False
+    is_ending: bool = False
     is_served: bool = False
     told_breaker: bool = False
     is_spared: bool = False

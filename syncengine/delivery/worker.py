@@ -8,6 +8,7 @@ durable at once.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -78,6 +79,7 @@ class Worker:
         self._grace = grace_seconds
         self._breaker = Breaker()
         self._trips: list[Trip] = []
+        self._idle: list[asyncio.Future[Trip]] = []
         self._stirred = Bell()
         self._stopped_at: float | None = None
         self._failure: Exception | None = None
@@ -121,16 +123,24 @@ class Worker:
     # --- the loop -------------------------------------------------------------------------------------------------------
 
     async def _deliver(self, *, until_idle: bool) -> None:
+        async with anyio.create_task_group() as office:
+            office.start_soon(self._journal.run)
+            try:
+                await self._deliver_journaled(until_idle=until_idle)
+            finally:
+                self._journal.close()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _deliver_journaled(self, *, until_idle: bool) -> None:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._relay)
             try:
                 await self._loop(tasks, until_idle=until_idle)
                 await self._finish()
-            except Exception as error:  # noqa: BLE001 - raised below, as itself and not as a group
+            except Exception as error:  # noqa: BLE001 - raised by the caller, as itself and not as a group
                 self._fail(error)
             tasks.cancel_scope.cancel()
-        if self._failure is not None:
-            raise self._failure
 
     async def _loop(self, tasks: TaskGroup, *, until_idle: bool) -> None:
         while not self._is_stopping and self._failure is None:
@@ -181,7 +191,12 @@ class Worker:
             self._breaker = self._breaker.probing()
         trip = Trip(entry=entry, is_probe=is_probe)
         self._trips.append(trip)
-        tasks.start_soon(self._carry, trip)
+        while self._idle:
+            # One whose carrier was cancelled meanwhile takes nothing any more.
+            if not (following := self._idle.pop()).done():
+                following.set_result(trip)
+                return
+        tasks.start_soon(self._carry_on, trip)
 
     async def _relay(self) -> None:
         while True:
@@ -200,6 +215,19 @@ class Worker:
         self._stirred.ring()
 
     # --- one entry ------------------------------------------------------------------------------------------------------
+
+    async def _carry_on(self, trip: Trip) -> None:
+        """Carry one trip after the other: a task for each would cost more than all that the worker decides about it."""
+        while True:
+            await self._carry(trip)
+            following: asyncio.Future[Trip] = asyncio.get_running_loop().create_future()
+            self._idle.append(following)
+            try:
+                trip = await following
+            except anyio.get_cancelled_exc_class():
+                if following.done() and not following.cancelled():
+                    await self._carry(following.result())
+                raise
 
     async def _carry(self, trip: Trip) -> None:
         """Take an entry as far as it goes; whatever happens, it is left where it will be found again."""
@@ -263,6 +291,8 @@ class Worker:
 
     async def _wait_for_turn(self, trip: Trip, limit: str) -> bool:
         """Whether the turn came; if the worker stops before it comes, the entry is given back."""
+        if not self._is_stopping and self._pace.take(self._source, limit):
+            return True
         with anyio.CancelScope() as trip.waiting:
             if self._is_stopping:
                 trip.waiting.cancel()
@@ -274,8 +304,7 @@ class Worker:
         return came
 
     async def _leave(self, trip: Trip, request: Request) -> bool:
-        with anyio.CancelScope(shield=True):
-            leaves = await self._journal.leave(trip, request)
+        leaves = await self._journal.leave(trip, request)
         if leaves:
             trip.lines.clear()
         return leaves
@@ -337,14 +366,16 @@ class Worker:
             # Another may be called meanwhile. Behind a refusal none is: it may be about to close the gate of many.
             trip.is_served = True
             self._stirred.ring()
-        with anyio.CancelScope(shield=True):
-            entry = await self._journal.conclude(trip, verdict, decision)
+        trip.is_ending = True
+        entry = await self._journal.conclude(trip, verdict, decision)
         if entry is not None:
             self._report(entry, verdict, decision)
 
     async def _give_back(self, trip: Trip) -> None:
-        """As if it had never been claimed, unless its bytes may have left: then its journal stands for recovery to find."""
-        if trip.left:
+        """As if it had never been claimed, unless its bytes may have left: then its journal stands for recovery to find. Nor where
+        its end is being written down.
+        """
+        if trip.left or trip.is_ending:
             return
         try:
             with anyio.CancelScope(shield=True):
@@ -372,8 +403,7 @@ class Worker:
     async def _park_alone(self, trip: Trip, verdict: Verdict, decision: Decision) -> None:
         """Even the settlement fails: what is known is kept, so that a restart does not meet the same entry again."""
         try:
-            with anyio.CancelScope(shield=True):
-                await self._journal.conclude(trip, verdict, decision, is_told=False)
+            await self._journal.conclude(trip, verdict, decision, is_told=False)
         except StoreFailed as error:
             self._fail(error)
 

@@ -83,7 +83,11 @@ def entry(reference: str, **fields: object) -> NewEntry:
 async def shop(tmp_path: Path):
     clock = JumpClock()
     store = await open_store(tmp_path / "store.db", clock=clock)
-    yield Shop(store, clock)
+    made = Shop(store, clock)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(made.journal.run())
+        yield made
+        made.journal.close()
     await store.aclose()
 
 
@@ -118,6 +122,20 @@ async def test_what_ends_leaves_and_is_taken_up_at_the_same_time_shares_a_commit
     assert ended.state is EntryState.SETTLED
     assert left
     assert ["r3"] == [trip.entry.operation.reference for trip in taken]
+
+
+async def test_what_is_given_back_while_it_is_about_to_leave_does_not_leave(shop):
+    """Its request stays frozen, for whoever sends it next."""
+    await shop.owe("r1")
+    [trip] = await shop.take(1)
+    leaving = asyncio.ensure_future(shop.journal.leave(trip, REQUEST))
+    await asyncio.sleep(0)
+    leaving.cancel()
+
+    await shop.journal.give_back(trip)
+
+    [again] = await shop.take(1)
+    assert (REQUEST, False) == (again.entry.request, again.entry.ever_sent)
 
 
 async def test_entries_are_taken_for_the_room_there_is_by_then(shop):

@@ -72,6 +72,35 @@ async def test_calls_of_one_class_are_spaced_and_its_burst_goes_first(store, clo
     assert await turns(pace, clock, 8) == [0.0, 0.0, 0.0, 0.0, 0.0, 0.167, 0.333, 0.5]
 
 
+async def test_a_turn_that_has_come_is_taken_and_any_other_is_waited_for(store, clock):
+    """With or without waiting, calls keep the one rate."""
+    pace = limiter(store, clock, sale=Limit(calls=10, period_seconds=1.0, burst=3))
+    assert not pace.take(ENQ, "sale"), "nobody knows yet what an earlier run took"
+    await pace.turn(ENQ, "sale")
+    clock.advance(0.001)
+
+    assert [True, True, False] == [pace.take(ENQ, "sale") for _ in range(3)]
+    assert [0.124, 0.249] == await turns(pace, clock, 2)
+    clock.advance(0.126)
+    assert [True, False] == [pace.take(ENQ, "sale") for _ in range(2)]
+
+
+async def test_no_turn_is_taken_that_is_not_durable_or_that_others_wait_for(store, clock):
+    pace = limiter(store, clock, sale=TENTH)
+    await pace.turn(ENQ, "sale")
+    reserved = (await kept(store))["enq/sale"] - clock.now().timestamp()
+    clock.advance(reserved + 1)
+    assert not pace.take(ENQ, "sale"), "it is to be reserved first"
+
+    async with store.transaction(Urgency.DELIVERY):
+        waiting = asyncio.ensure_future(pace.turn(ENQ, "sale"))
+        await asyncio.sleep(0)
+        assert not pace.take(ENQ, "sale"), "who waits comes first"
+    await waiting
+    clock.advance(0.2)
+    assert pace.take(ENQ, "sale")
+
+
 async def test_first_come_is_first_served(store, clock):
     pace = limiter(store, clock, sale=TENTH)
     served: list[int] = []

@@ -938,6 +938,20 @@ async def test_what_was_revoked_while_it_waited_is_not_sent_with_the_others(hous
     assert sorted(house.register.told) == settled("r1", "r3")
 
 
+async def test_a_turn_that_has_come_is_not_waited_for(house):
+    class Ready(ShutPace):
+        def take(self, source: SourceName, limit: str) -> bool:
+            return limit == "sale"
+
+    house.pace = pace = Ready()
+    await house.owe("r1", "r2")
+
+    await house.drain()
+
+    assert ["r1", "r2"] == sorted(house.distributor.effects)
+    assert [] == pace.turns
+
+
 async def test_a_journaled_call_departs_at_an_instant_of_its_rate(house):
     left: list[tuple[EntryState, ...]] = []
 
