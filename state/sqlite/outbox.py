@@ -37,7 +37,10 @@ AND :source NOT IN (SELECT source FROM pauses) AND NOT EXISTS (
 )
 ORDER BY priority, id LIMIT :limit
 """
-_CLAIM = "UPDATE outbox SET claimed = 1, state = CASE state WHEN 'pending' THEN 'claimed' ELSE state END WHERE id = ?"
+_CLAIM = """
+UPDATE outbox SET claimed = 1, state = CASE state WHEN 'pending' THEN 'claimed' ELSE state END
+WHERE id IN (SELECT value FROM json_each(?))
+"""
 _SAVE = """
 UPDATE outbox
 SET state = :state, claimed = :claimed, due_at = :due_at, gate = :gate, attempts = :attempts, ever_sent = :ever_sent,
@@ -113,10 +116,7 @@ class SqliteOutbox:
         *,
         least_urgent: OperationKind = OperationKind.REFUND,
     ) -> Sequence[Entry]:
-        entries = await self._section.read(_ready, sources, at, limit, PRIORITY[least_urgent])
-        if entries:
-            await self._section.write(_claim, [entry.id for entry in entries])
-        return entries
+        return await self._section.write(_claim, sources, at, limit, PRIORITY[least_urgent])
 
     async def save(self, *entries: Entry) -> None:
         if entries:
@@ -250,8 +250,13 @@ def _ready(
     return [_entry(row, _CLAIMED_AS[row["state"]]) for row in rows[:limit]]
 
 
-def _claim(db: sqlite3.Connection, ids: Sequence[EntryId]) -> None:
-    db.executemany(_CLAIM, [(entry_id,) for entry_id in ids])
+def _claim(
+    db: sqlite3.Connection, sources: Collection[SourceName], at: datetime, limit: int, priority: int
+) -> list[Entry]:
+    entries = _ready(db, sources, at, limit, priority)
+    if entries:
+        db.execute(_CLAIM, (listed(entry.id for entry in entries),))
+    return entries
 
 
 def _save(db: sqlite3.Connection, entries: Sequence[Entry]) -> None:

@@ -7,8 +7,8 @@ leaves; receipt, entry and what follows for its order are kept together or not a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from syncengine.delivery.spend import SpendGuard, Spending
 from syncengine.delivery.together import Together
 from syncengine.delivery.trip import Trip, concluded, unclaimed
 from syncengine.domain.delivery import Entry, EntryState, OperationKind, Request, Verdict
-from syncengine.domain.ids import SourceName
+from syncengine.domain.ids import EntryId, SourceName
 from syncengine.logs import Logger
 from syncengine.ports import Clock, Store, Transaction
 
@@ -72,17 +72,26 @@ class Room:
     lesser: int
 
 
+Ready = Callable[[Entry], Request | None]
+"""The request of an entry whose turn has come already, if it may leave at once; its turn is taken."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """Entries to begin with; where there are none, the instant at which one may be due, if any is to come."""
+    """Entries to begin with; where there are none, the instant at which one may be due, if any is to come.
+
+    `sent` are those of them whose request may leave now, as they are journaled.
+    """
 
     entries: Sequence[Entry] = ()
+    sent: Mapping[EntryId, Entry] = field(default_factory=dict)
     next_at: datetime | None = None
 
 
 @dataclass(slots=True)
 class _Claiming:
     room: Callable[[], Room]
+    ready: Ready
     claimed: Claimed = Claimed()
 
 
@@ -117,11 +126,11 @@ class Journal:
         """Nothing more will come."""
         self._together.close()
 
-    async def claim(self, room: Callable[[], Room]) -> Claimed:
-        """Take entries that are due into the worker's hands, as many as there is room for by then. To be shielded from cancellation,
-        or nobody would know of them.
+    async def claim(self, room: Callable[[], Room], ready: Ready) -> Claimed:
+        """Take entries that are due into the worker's hands, as many as there is room for by then, and journal at once what is ready
+        to leave. To be shielded from cancellation, or nobody would know of them.
         """
-        claiming = _Claiming(room)
+        claiming = _Claiming(room, ready)
         await self._together.do(claiming)
         return claiming.claimed
 
@@ -156,9 +165,9 @@ class Journal:
             await tx.outbox.note(returning, ())
         for job in jobs:
             if isinstance(job, _Claiming):
-                job.claimed = await self._claim(tx, job.room())
+                job.claimed = await self._claim(tx, job.room(), job.ready)
 
-    async def _claim(self, tx: Transaction, room: Room) -> Claimed:
+    async def _claim(self, tx: Transaction, room: Room, ready: Ready) -> Claimed:
         at = self._clock.now()
         entries: list[Entry] = []
         if room.every > 0:
@@ -167,47 +176,61 @@ class Journal:
         lesser = min(room.every - len(entries), room.lesser)
         if lesser > 0:
             entries += await tx.outbox.claim([self._source], at, lesser)
-        if entries:
-            return Claimed(entries=entries)
-        return Claimed(next_at=await tx.outbox.next_at([self._source]))
+        if not entries:
+            return Claimed(next_at=await tx.outbox.next_at([self._source]))
+        return Claimed(entries=entries, sent=await self._note_ready(tx, entries, ready))
+
+    async def _note_ready(self, tx: Transaction, claimed: Sequence[Entry], ready: Ready) -> Mapping[EntryId, Entry]:
+        """What was claimed in this very section needs no second look at its source and its gate."""
+        if self._is_stopping():
+            return {}
+        requests = {entry.id: request for entry in claimed if not entry.ever_sent and (request := ready(entry))}
+        leaving = await self._affordable(tx, [entry for entry in claimed if entry.id in requests])
+        sent = {entry.id: _journaled(entry, requests[entry.id]) for entry in leaving}
+        if sent:
+            await tx.outbox.note(list(sent.values()), ())
+        return sent
 
     # --- before the first byte ------------------------------------------------------------------------------------------
 
     async def _note_leaving(self, tx: Transaction, jobs: Sequence[_Leaving]) -> None:
-        allowed = {trip.entry.id for trip in await self._allowed(tx, [job.trip for job in jobs])}
-        entries = [_journaled(job) if job.trip.entry.id in allowed else unclaimed(job.trip) for job in jobs]
+        allowed = {entry.id for entry in await self._allowed(tx, [job.trip.entry for job in jobs])}
+        entries = [
+            _journaled(job.trip.entry, job.request) if job.trip.entry.id in allowed else unclaimed(job.trip)
+            for job in jobs
+        ]
         kept = await tx.outbox.note(entries, [line for job in jobs for line in job.trip.lines])
         for job, entry in zip(jobs, entries, strict=True):
             job.may_leave = entry.id in allowed & kept
             job.trip.sent = entry if job.may_leave else None
 
-    async def _allowed(self, tx: Transaction, trips: Sequence[Trip]) -> list[Trip]:
+    async def _allowed(self, tx: Transaction, entries: Sequence[Entry]) -> list[Entry]:
         """Those that source, gates and spend guard allow to be sent."""
         if self._is_stopping():
             return []
-        sendable = await tx.outbox.sendable([trip.entry.id for trip in trips])
-        return await self._affordable(tx, [trip for trip in trips if trip.entry.id in sendable])
+        sendable = await tx.outbox.sendable([entry.id for entry in entries])
+        return await self._affordable(tx, [entry for entry in entries if entry.id in sendable])
 
-    async def _affordable(self, tx: Transaction, trips: Sequence[Trip]) -> list[Trip]:
+    async def _affordable(self, tx: Transaction, entries: Sequence[Entry]) -> list[Entry]:
         """As many as the spend guard allows, in order; an entry spends once, when its request is frozen.
 
         A guard that fires pauses the source and starts its count anew: who resumes it has looked.
         """
-        if not self._guard.is_on or not any(map(_spends, trips)):
-            return list(trips)
+        if not self._guard.is_on or not any(map(_spends, entries)):
+            return list(entries)
         at, name = self._clock.now(), f"spending/{self._source}"
         spending = Spending.decode(await tx.controls.setting(name)).near(at)
-        allowed: list[Trip] = []
-        for trip in trips:
-            if _spends(trip):
-                objection = self._guard.objection(spending, trip.entry.operation, at)
+        allowed: list[Entry] = []
+        for entry in entries:
+            if _spends(entry):
+                objection = self._guard.objection(spending, entry.operation, at)
                 if objection is not None:
                     await tx.controls.set_setting(name, Spending().encode())
                     await tx.controls.pause(self._source, objection)
                     _log.warning("source paused", source=self._source, reason=objection)
                     return allowed
-                spending = spending.add(trip.entry.operation, at)
-            allowed.append(trip)
+                spending = spending.add(entry.operation, at)
+            allowed.append(entry)
         await tx.controls.set_setting(name, spending.encode())
         return allowed
 
@@ -231,10 +254,9 @@ class Journal:
             job.kept = entry if entry.id in kept else None
 
 
-def _journaled(job: _Leaving) -> Entry:
-    trip = job.trip
-    return replace(trip.entry, state=EntryState.SENT, request=job.request, attempts=trip.attempt, ever_sent=True)
+def _journaled(entry: Entry, request: Request) -> Entry:
+    return replace(entry, state=EntryState.SENT, request=request, attempts=entry.attempts + 1, ever_sent=True)
 
 
-def _spends(trip: Trip) -> bool:
-    return trip.entry.operation.kind is OperationKind.SALE and trip.entry.request is None
+def _spends(entry: Entry) -> bool:
+    return entry.operation.kind is OperationKind.SALE and entry.request is None

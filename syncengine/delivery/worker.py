@@ -1,16 +1,15 @@
 """One source's outbox, to calls, to receipts.
 
-An entry's way: claimed, a turn of its rate, journaled with its frozen request, departed, sent, concluded. The journal is written
-before the first byte leaves, so that after a crash an entry is surely unsent or in doubt; one in doubt is resolved as its kind's
-policy says before anything else is sent for it. It departs at an instant of its rate, for the journals of several turns may become
-durable at once.
+An entry's way: claimed, a turn of its rate, journaled with its frozen request, departed, sent, concluded. Where its turn has come
+already it is journaled with its claim. The journal is written before the first byte leaves, so that after a crash an entry is
+surely unsent or in doubt; one in doubt is resolved as its kind's policy says before anything else is sent for it. It departs at an
+instant of its rate, for the journals of several turns may become durable at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,7 +19,7 @@ from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 
 from syncengine.delivery.bell import Bell, Wake
 from syncengine.delivery.breaker import Breaker, BreakerState
-from syncengine.delivery.journal import Journal, Room, Settlement
+from syncengine.delivery.journal import Claimed, Journal, Room, Settlement
 from syncengine.delivery.retry import Action, Decision, decide, decide_lookup
 from syncengine.delivery.spend import SpendGuard
 from syncengine.delivery.trip import FIRST_DUPLICATE, Trip, explain
@@ -148,22 +147,30 @@ class Worker:
             is_idle = not self._trips
             # Between the claim and the start of its trip an entry is in nobody's hands.
             with anyio.CancelScope(shield=True):
-                entries, rest = await self._claim()
-                for entry in entries:
-                    self._start(tasks, entry)
-            if until_idle and is_idle and not entries:
+                claimed, rest = await self._claim()
+                for entry in claimed.entries:
+                    self._start(tasks, entry, claimed.sent.get(entry.id))
+            if until_idle and is_idle and not claimed.entries:
                 return
-            if entries:
+            if claimed.entries:
                 await checkpoint()
             else:
                 await self._stirred.wait_at_most(rest, self._clock)
 
-    async def _claim(self) -> tuple[Sequence[Entry], float]:
+    async def _claim(self) -> tuple[Claimed, float]:
         """Entries to begin with, or how many seconds to rest before asking again."""
         if self._room().every < 1:
-            return (), self._rest_without_room()
-        claimed = await self._journal.claim(self._room)
-        return claimed.entries, self._rest_until(claimed.next_at)
+            return Claimed(), self._rest_without_room()
+        claimed = await self._journal.claim(self._room, self._ready)
+        return claimed, self._rest_until(claimed.next_at)
+
+    def _ready(self, entry: Entry) -> Request | None:
+        """The request of an entry that was just claimed, if its turn has come already."""
+        try:
+            request = entry.request or self._calls.prepare(entry.operation)
+        except Exception:  # noqa: BLE001 - met again on its trip, where it is laid to the entry
+            return None
+        return request if self._pace.take(self._source, request.limit) else None
 
     def _room(self) -> Room:
         """Half of all places at most are for declarations and refunds, so that they never hold up sales."""
@@ -185,11 +192,11 @@ class Worker:
         seconds = (next_at - self._clock.now()).total_seconds()
         return min(seconds, LONGEST_REST_SECONDS) if seconds > 0 else BLOCKED_REST_SECONDS
 
-    def _start(self, tasks: TaskGroup, entry: Entry) -> None:
+    def _start(self, tasks: TaskGroup, entry: Entry, sent: Entry | None) -> None:
         is_probe = self._breaker.state is not BreakerState.CLOSED
         if is_probe:
             self._breaker = self._breaker.probing()
-        trip = Trip(entry=entry, is_probe=is_probe)
+        trip = Trip(entry=entry, is_probe=is_probe, sent=sent)
         self._trips.append(trip)
         while self._idle:
             # One whose carrier was cancelled meanwhile takes nothing any more.
@@ -247,6 +254,9 @@ class Worker:
             self._stirred.ring()
 
     async def _advance(self, trip: Trip) -> None:
+        if trip.sent is not None and trip.sent.request is not None:
+            await self._send(trip, trip.sent.request)
+            return
         try:
             request = trip.entry.request or self._calls.prepare(trip.entry.operation)
         except SyncEngineError as error:

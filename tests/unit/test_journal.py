@@ -57,7 +57,7 @@ class Shop:
             await tx.outbox.put([entry(each, gate="g", due_at=now) for each in references], now)
 
     async def take(self, count: int) -> list[Trip]:
-        claimed = await self.journal.claim(lambda: Room(every=count, lesser=0))
+        claimed = await self.journal.claim(lambda: Room(every=count, lesser=0), later)
         return [Trip(entry=each, is_probe=False) for each in claimed.entries]
 
     async def state(self, trip: Trip) -> EntryState:
@@ -65,6 +65,11 @@ class Shop:
             found = await tx.outbox.get(trip.entry.id)
         assert found is not None
         return found.state
+
+
+def later(entry: Entry) -> Request | None:
+    """None of them is ready to leave."""
+    return None
 
 
 def entry(reference: str, **fields: object) -> NewEntry:
@@ -138,15 +143,45 @@ async def test_what_is_given_back_while_it_is_about_to_leave_does_not_leave(shop
     assert (REQUEST, False) == (again.entry.request, again.entry.ever_sent)
 
 
+async def test_what_is_ready_when_it_is_taken_up_is_journaled_with_the_same_commit(shop):
+    await shop.owe("r1", "r2")
+    commits = shop.store.commit_count
+
+    claimed = await shop.journal.claim(
+        lambda: Room(every=2, lesser=0), lambda entry: REQUEST if entry.operation.reference == "r1" else None
+    )
+
+    first, second = claimed.entries
+    assert 1 == shop.store.commit_count - commits
+    assert {first.id} == set(claimed.sent)
+    assert [EntryState.SENT, EntryState.CLAIMED] == [
+        await shop.state(Trip(entry=each, is_probe=False)) for each in (first, second)
+    ]
+    sent = claimed.sent[first.id]
+    assert (REQUEST, 1, True) == (sent.request, sent.attempts, sent.ever_sent)
+
+
+async def test_what_may_have_been_sent_before_does_not_leave_with_its_claim(shop):
+    await shop.owe("r1")
+    [trip] = await shop.take(1)
+    assert await shop.journal.leave(trip, REQUEST)
+    async with shop.store.transaction(Urgency.COMMAND) as tx:
+        await tx.outbox.recover()
+
+    claimed = await shop.journal.claim(lambda: Room(every=2, lesser=0), lambda entry: REQUEST)
+
+    assert ([trip.entry.id], {}) == ([entry.id for entry in claimed.entries], claimed.sent)
+
+
 async def test_entries_are_taken_for_the_room_there_is_by_then(shop):
     await shop.owe("r1", "r2", "r3")
     room = Room(every=3, lesser=0)
     async with shop.store.transaction(Urgency.DELIVERY):
-        claiming = asyncio.ensure_future(shop.journal.claim(lambda: room))
+        claiming = asyncio.ensure_future(shop.journal.claim(lambda: room, later))
         await asyncio.sleep(0)
         room = Room(every=1, lesser=0)
 
     assert ["r1"] == [each.operation.reference for each in (await claiming).entries]
     room = Room(every=0, lesser=0)
-    none = await shop.journal.claim(lambda: room)
+    none = await shop.journal.claim(lambda: room, later)
     assert ((), shop.clock.now()) == (none.entries, none.next_at)

@@ -944,12 +944,47 @@ async def test_a_turn_that_has_come_is_not_waited_for(house):
             return limit == "sale"
 
     house.pace = pace = Ready()
+    house.distributor.hold = asyncio.Event()
     await house.owe("r1", "r2")
+    commits = house.store.commit_count
+    running = asyncio.ensure_future(house.drain())
+    await until(lambda: len(house.distributor.sent) == 2)
+
+    assert 1 == house.store.commit_count - commits, "they leave with the commit that takes them up"
+    assert {EntryState.SENT} == {entry.state for entry in (await house.entries()).values()}
+    house.distributor.hold.set()
+    await running
+    assert ["r1", "r2"] == sorted(house.distributor.effects)
+    assert [] == pace.turns
+
+
+async def test_a_spend_guard_holds_what_is_ready_to_leave(house):
+    house.pace = ReadyPace()
+    house.guard = SpendGuard(max_orders_per_hour=2)
+    await house.owe("r1", "r2", "r3")
 
     await house.drain()
 
     assert ["r1", "r2"] == sorted(house.distributor.effects)
-    assert [] == pace.turns
+    assert "spend guard: more than 2 orders within an hour" == await house.paused()
+    assert EntryState.PENDING is (await house.entries())["r3"].state
+
+
+async def test_what_cannot_be_prepared_is_laid_to_its_entry_alone(house, monkeypatch):
+    def broken(operation: Operation) -> Request:
+        if operation.reference == "r1":
+            raise KeyError("resid")
+        return prepare(operation)
+
+    house.pace = ReadyPace()
+    prepare: Callable[[Operation], Request] = house.distributor.prepare
+    monkeypatch.setattr(house.distributor, "prepare", broken)
+    await house.owe("r1", "r2")
+
+    await house.drain()
+
+    assert ["r2"] == house.distributor.effects
+    assert EntryState.PARKED is (await house.entries())["r1"].state
 
 
 async def test_a_journaled_call_departs_at_an_instant_of_its_rate(house):
@@ -1153,8 +1188,18 @@ async def cut_off(house: House, steps: Steps, at: int, how: str) -> None:
     steps.at, steps.has_acted = -1, False
 
 
+class ReadyPace(FreePace):
+    """A pace at which every turn has come already."""
+
+    def take(self, source: SourceName, limit: str) -> bool:
+        self.turns.append(limit)
+        return True
+
+
+@pytest.mark.parametrize("pace", [FreePace, ReadyPace])
 @pytest.mark.parametrize("how", ["cancel", "scope", "stop"])
-async def test_wherever_it_is_cut_off_no_entry_is_lost_and_none_is_sold_twice(house, how):
+async def test_wherever_it_is_cut_off_no_entry_is_lost_and_none_is_sold_twice(house, how, pace):
+    house.pace = pace()
     house.register.also = count_settlement
     house.distributor.concurrency = 2
     steps = Steps(house)
@@ -1181,7 +1226,7 @@ async def test_wherever_it_is_cut_off_no_entry_is_lost_and_none_is_sold_twice(ho
         await house.drain()
         steps.count = reached
 
-    assert at > 25, "there are many places to be cut off at"
+    assert at > (25 if pace is FreePace else 15), "there are many places to be cut off at"
     assert sorted(house.distributor.effects) == sorted(references)
     assert {entry.state for entry in (await house.entries()).values()} == {EntryState.SETTLED}
     async with house.store.transaction(Urgency.COMMAND) as tx:
