@@ -291,7 +291,8 @@ def _tls_context() -> ssl.SSLContext:
 async def _beginning(content: aiohttp.StreamReader, unpacker: Unpacker, maximum: int) -> bytes:
     """The unpacked body, or as many of its first bytes."""
     body = bytearray()
-    while packed := await content.readany():
+    # Where all of it came with the head, as it mostly does, nothing is waited for.
+    while packed := content.read_nowait() if content.is_eof() else await content.readany():
         for piece in unpacker.feed(packed):
             body += piece
             if len(body) > maximum:

@@ -50,7 +50,8 @@ class Breaker:
 
     def succeeded(self, *, probe: bool) -> Breaker:
         """The distributor answered. Late answers of calls begun before the breaker opened change nothing."""
-        if self.state is not BreakerState.CLOSED and not probe:
+        is_closed = self.state is BreakerState.CLOSED
+        if (not is_closed and not probe) or (is_closed and not self.failures and not self.trips):
             return self
         successes = self.successes + 1
         trips = 0 if successes >= FAILURES else self.trips

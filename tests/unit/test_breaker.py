@@ -75,6 +75,13 @@ def test_as_many_successes_as_failures_make_it_well_again():
     assert failing(breaker, FAILURES, at=40.0).rests_until == 70.0
 
 
+def test_an_answer_of_a_distributor_that_is_well_changes_nothing():
+    well = Breaker()
+
+    assert well.succeeded(probe=False) is well
+    assert failing(well, FAILURES - 1).succeeded(probe=False) != failing(well, FAILURES - 1)
+
+
 def test_late_answers_of_earlier_calls_neither_close_it_nor_prolong_the_rest():
     breaker = opened(at=100.0)
 

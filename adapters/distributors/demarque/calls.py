@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
 from typing import Literal, assert_never
 from urllib.parse import quote, urlsplit
 
@@ -28,6 +27,7 @@ Pairs = list[tuple[str, str]]
 
 _TAX_EXCLUDED = frozenset({PriceType.RRP_EXCLUDING_TAX, PriceType.FIXED_EXCLUDING_TAX, PriceType.AGENCY_EXCLUDING_TAX})
 _FORM = ("Content-Type", "application/x-www-form-urlencoded")
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]*")
 _SECRET_OF_SALE = re.compile(rb'("access_token"\s*:\s*")[^"]*')
 _SIGNATURE_OF_SALE = re.compile(rb'("status_document_url"\s*:\s*"[a-z]+://[^/"]*)[^"]*')
 
@@ -238,10 +238,9 @@ def _elements(body: bytes) -> dict[str, str]:
     return {etree.QName(element).localname: (element.text or "").strip() for element in root.iter(etree.Element)}
 
 
-@lru_cache(maxsize=1024)
 def _segment(text: str) -> str:
-    """One path segment, or one part of a query, percent-encoded. Most of them are the same in sale after sale."""
-    return quote(text, safe="")
+    """One path segment, or one part of a query, percent-encoded; most need none."""
+    return text if _UNRESERVED.fullmatch(text) else quote(text, safe="")
 
 
 def _encoded(pairs: Sequence[tuple[str, str]]) -> str:
