@@ -1,6 +1,5 @@
 """Small De Marque records for tests: each builder gives something ordinary, and a test states only what matters to it."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -21,6 +20,7 @@ from syncengine.domain.product import (
 )
 from syncengine.domain.territory import Market, Territory
 from syncengine.domain.title import Remembered, Title
+from tests.values import replace
 
 TORONTO = ZoneInfo("America/Toronto")
 CA_CAD = Market(country="CA", currency="CAD")

@@ -14,6 +14,9 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 
+from msgspec import Struct
+from msgspec.structs import astuple
+
 from syncengine.domain.change import FieldChange
 from syncengine.domain.product import DatedRole, Price, Product, ProductSupply, SupplyDetail, Tax
 from syncengine.domain.tags import Block
@@ -482,6 +485,8 @@ _FIELDS = (
 
 def _settled(value: object) -> Hashable:
     """The same value for what differs but in the order of repeats or the spelling of numbers."""
+    if isinstance(value, Struct):
+        return (type(value).__name__, *map(_settled, astuple(value)))
     if is_dataclass(value):
         return (type(value).__name__, *(_settled(getattr(value, field.name)) for field in fields(value)))
     if isinstance(value, tuple):

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
-from dataclasses import fields, replace
 from decimal import Decimal
 from functools import lru_cache, partial
 from typing import Any, Final
 
 from lxml import etree
+from msgspec.structs import asdict, replace
 
 from syncengine.domain.codes import NotificationType
 from syncengine.domain.ids import RecordReference
@@ -274,7 +274,7 @@ class Walk:
     def _keep_maker(self, rest: str, amount: str, node: _Node) -> Callable[..., Price]:
         """How prices that say the same but for their amounts are made."""
         read: Price = self._read("Price", [node])
-        facts = {field.name: getattr(read, field.name) for field in fields(Price)}
+        facts = asdict(read)
         if amount and (facts.pop("amount") != _amount(amount) or _amounts_in(rest) != 1):
             raise NotPlain
         if len(self._makers) >= _MOST_KEPT:

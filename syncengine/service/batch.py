@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from anyio.lowlevel import checkpoint
+from msgspec import structs
 
 from syncengine.catalogue.compare import Comparison, compare
 from syncengine.domain.change import Change, ChangeKind, FieldChange
@@ -222,7 +223,7 @@ def _known_by(frame: Frame, product: Product) -> Product:
     """The product under the reference its frame is known by: that one has lost stray blanks that XML does not count."""
     if frame.reference is None or product.reference == frame.reference:
         return product
-    return replace(product, reference=frame.reference)
+    return structs.replace(product, reference=frame.reference)
 
 
 def _removal(

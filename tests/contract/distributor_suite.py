@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -34,6 +34,7 @@ from syncengine.settings import load
 from tests.clock import JumpClock
 from tests.pace import FreePace
 from tests.parts import content_of
+from tests.values import replace
 
 TITLE_COUNT = 130
 _IDENTIFIER = re.compile(rb"<(?:IDValue|b244)>\s*(\d{13})\s*<")

@@ -5,7 +5,6 @@ A store's own test module subclasses `StoreSuite` and overrides the `opener` fix
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -68,6 +67,7 @@ from syncengine.ports import (
     Urgency,
 )
 from tests.clock import START as NOW
+from tests.values import replace
 
 ENQ, OTHER = SourceName("enq"), SourceName("other")
 ONIX, STOCK = StreamName("onix"), StreamName("stock")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +20,7 @@ from syncengine.domain.product import (
     Tax,
 )
 from syncengine.domain.territory import Territory
+from tests.values import field_names, replace
 
 _CODES = st.sampled_from(["01", "02", "11"])
 _OPTIONAL = st.none() | _CODES
@@ -106,19 +106,19 @@ PRODUCTS = st.builds(
 
 def turned(value: Any) -> Any:
     """The same value with every sequence the other way round."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: turned(getattr(value, field.name)) for field in fields(value)})
-    if isinstance(value, tuple) and value and is_dataclass(value[0]):
+    if names := field_names(value):
+        return replace(value, **{name: turned(getattr(value, name)) for name in names})
+    if isinstance(value, tuple) and value and field_names(value[0]):
         return tuple(turned(each) for each in reversed(value))
     return value
 
 
 def changed_somewhere(value: Any, data: st.DataObject) -> Any:
     """The same value but for one field, somewhere inside."""
-    names = [field.name for field in fields(value) if field.name != "reference"]
+    names = [name for name in field_names(value) if name != "reference"]
     name = data.draw(st.sampled_from(names))
     inner = getattr(value, name)
-    if isinstance(inner, tuple) and inner and is_dataclass(inner[0]) and data.draw(st.booleans()):
+    if isinstance(inner, tuple) and inner and field_names(inner[0]) and data.draw(st.booleans()):
         return replace(value, **{name: (changed_somewhere(inner[0], data), *inner[1:])})
     return replace(value, **{name: getattr(data.draw(_ANY[type(value)]), name)})
 
@@ -138,8 +138,8 @@ _ANY = {
 
 def settled(value: Any) -> Any:
     """The same value with repeats in one order and numbers in one spelling: equal for products that say the same."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: settled(getattr(value, field.name)) for field in fields(value)})
+    if names := field_names(value):
+        return replace(value, **{name: settled(getattr(value, name)) for name in names})
     if isinstance(value, tuple):
         # A tuple in a tuple is a pair, whose parts have their places.
         return tuple(sorted((each if isinstance(each, tuple) else settled(each) for each in value), key=repr))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -36,6 +35,7 @@ from tests.property.trees import (
     write,
 )
 from tests.records import CLOSING, REFERENCE_30, context
+from tests.values import replace
 
 # --- blocks -------------------------------------------------------------------------------------------------------------
 

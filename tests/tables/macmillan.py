@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 
 from syncengine.domain.codes import PublishingDateRole
 from syncengine.domain.frame import FrameIndex
@@ -14,6 +13,7 @@ from syncengine.domain.product import Price, Product, ProductSupply, SupplyDetai
 from syncengine.onix.framing import Framer
 from syncengine.onix.parsing import parse
 from tests.records import samples_folder
+from tests.values import replace
 
 
 def products(name: str) -> list[Product]:

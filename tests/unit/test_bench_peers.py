@@ -8,13 +8,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import asdict
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zstandard
 from lxml import etree
+from msgspec import to_builtins
 
 from bench.generate import write_feed
 from bench.peers.__main__ import listed, main
@@ -142,7 +143,7 @@ def facts_of_engine(path: Path) -> Iterator[dict[str, Any]]:
     frames = [*framer.feed(path.read_bytes()).frames, *framer.close().frames]
     assert framer.context is not None
     for frame in frames:
-        yield asdict(parse(frame.body, framer.context).product)
+        yield to_builtins(parse(frame.body, framer.context).product, builtin_types=[Decimal])
 
 
 def test_the_list_says_of_every_peer_whether_it_can_run() -> None:

@@ -1,6 +1,5 @@
 """What became of a record, told field by field."""
 
-from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 
@@ -25,6 +24,7 @@ from syncengine.domain.territory import Territory
 from syncengine.onix.difference import Difference, Written
 from syncengine.onix.parsing import parse
 from tests.records import Record, sample
+from tests.values import replace
 
 CA, US = Territory(countries_included=("CA",)), Territory(countries_included=("US",))
 LONG = Territory(countries_included=("AT", "BE", "DE", "ES", "FR", "IT"))

@@ -1,6 +1,5 @@
 """Guards: counted record by record, judged as a whole."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -12,6 +11,7 @@ from syncengine.domain.product import Price, Product, ProductSupply, SupplyDetai
 from syncengine.domain.territory import Territory
 from syncengine.errors import GuardStopped
 from syncengine.settings import GuardSettings
+from tests.values import replace
 
 SETTINGS = GuardSettings()
 CA, US = Territory(countries_included=("CA",)), Territory(countries_included=("US",))

@@ -1,6 +1,5 @@
 """Section 10 of De Marque's contract: which price is in force, from when, until when, and what it says of tax."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -30,6 +29,7 @@ from tests.demarque_products import (
     record,
     rules,
 )
+from tests.values import replace
 
 FOR_SALE, PREORDER, UNPRICED = OfferState.FOR_SALE, OfferState.PREORDER, OfferState.UNPRICED
 SECOND = timedelta(seconds=1)

@@ -1,6 +1,5 @@
 """De Marque's rules: every row of both tables of the contract, the steps before them, and what is remembered."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -40,6 +39,7 @@ from tests.demarque_products import (
     rules,
     title,
 )
+from tests.values import replace
 
 FOR_SALE, PREORDER, ANNOUNCED = OfferState.FOR_SALE, OfferState.PREORDER, OfferState.ANNOUNCED
 NOT_YET, UNAVAILABLE, WITHDRAWN = OfferState.NOT_YET, OfferState.UNAVAILABLE, OfferState.WITHDRAWN

@@ -1,6 +1,5 @@
 """Plain ONIX files as offers: the tables of reference/onix.md 2.10 to 2.13, and that nothing doubtful is sold."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -31,6 +30,7 @@ from syncengine.domain.title import Remembered, Title
 from syncengine.ports import World
 from tests.clock import JumpClock
 from tests.pace import FreePace
+from tests.values import replace
 
 NOW = datetime(2026, 6, 15, 12, 0, tzinfo=UTC)
 START = datetime(2026, 8, 31, 22, 0, tzinfo=UTC)

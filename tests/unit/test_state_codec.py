@@ -1,6 +1,6 @@
 """Values survive being stored: exactly, across versions of themselves, and damaged bytes are refused."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -54,6 +54,7 @@ from syncengine.domain.territory import Market, Territory
 from syncengine.domain.title import Remembered
 from syncengine.errors import StoreFailed
 from syncengine.ports import LoggedReceipt
+from tests.values import replace
 
 AT = datetime(2026, 3, 8, 4, 59, 59, 999_999, tzinfo=UTC)
 KEY = TitleKey(source=SourceName("enq"), isbn=Isbn("9780000000001"), format=Format("epub"))
