@@ -29,8 +29,11 @@ from syncengine.ports import (
     SetAside,
 )
 from syncengine.service.merging import Whole, merged, with_held
-from syncengine.service.parsers import BREATH, Base, Compared, Parsed, Parsers
+from syncengine.service.parsers import Base, Compared, Parsed, Parsers
 from syncengine.service.verdict import Setting, Verdict
+
+_BREATH = 64
+"""Records judged between two chances for other work."""
 
 Standing = KnownRecord | RecordWrite | None
 """What a record has come to: as it is stored, as it is to be written, or not there."""
@@ -80,7 +83,7 @@ async def judge_batch(
     settled: dict[RecordReference, int] = {}
     standing: dict[RecordReference, Standing] = {**known, **setting.staged}
     for number, frame in enumerate(frames):
-        if number % BREATH == 0:
+        if number % _BREATH == 0:
             await checkpoint()
         reference = frame.reference
         if reference is None:

@@ -39,7 +39,7 @@ from syncengine.ports import (
 from syncengine.service.applying import Applier
 from syncengine.service.batch import OUTCOMES, gone, judge_batch, with_derived_references
 from syncengine.service.options import PassOptions
-from syncengine.service.parsers import BREATH, Parsers
+from syncengine.service.parsers import Parsers
 from syncengine.service.placing import mark_of, passes_over
 from syncengine.service.progress import Progress, Unwatched
 from syncengine.service.reading import stretches
@@ -53,6 +53,9 @@ _WRITTEN = (RecordOutcome.ADDED, RecordOutcome.CHANGED, RecordOutcome.TOUCHED, R
 
 _NEVER = PassId(2**62)
 """The id of a pass that is not kept: all that is stored is older."""
+
+_BREATH = 64
+"""Records accounted for between two chances for other work."""
 
 log = Logger(__name__)
 
@@ -475,7 +478,7 @@ class Intake:
             return None
         work.report.count(RecordOutcome.UNCHANGED, sum(map(len, judged.unchanged)))
         for number, verdict in enumerate(judged.verdicts):
-            if number % BREATH == 0:
+            if number % _BREATH == 0:
                 await checkpoint()
             self._account(verdict, batch.part.name, batch.emitted_before, work)
         return judged

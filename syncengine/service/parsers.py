@@ -23,10 +23,10 @@ from syncengine.onix.parsing import Reading
 from syncengine.service import parsing
 from syncengine.service.parsing import Answer, Base, Compared, Parsed, Task, read
 
-__all__ = ["BREATH", "Base", "Compared", "Parsed", "Parsers"]
+__all__ = ["Base", "Compared", "Parsed", "Parsers"]
 
-BREATH = 4
-"""Records parsed or compared between two chances for other work: a few milliseconds."""
+_BREATH = 8
+"""Records parsed or compared between two chances for other work: a few milliseconds. Each chance costs: threads wait for it, too."""
 
 _PORTION = 64
 """Records a worker process takes at a time; its answer is decoded in a few milliseconds."""
@@ -78,12 +78,12 @@ class Parsers:
             self.warm_up()
         results: list[Parsed] = []
         while left := tasks[len(results) :]:
-            if self._greeting is not None and self._greeting.done() and len(left) > BREATH:
+            if self._greeting is not None and self._greeting.done() and len(left) > _BREATH:
                 async for portion in self._by_workers(left, context, reading):
                     results += portion
             else:
                 await checkpoint()
-                results += [read(task, context, reading) for task in left[:BREATH]]
+                results += [read(task, context, reading) for task in left[:_BREATH]]
         return results
 
     async def _by_workers(
