@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager, suppress
@@ -44,7 +45,7 @@ from syncengine.service.placing import mark_of, passes_over
 from syncengine.service.progress import Progress, Unwatched
 from syncengine.service.reading import stretches
 from syncengine.service.verdict import Setting, Verdict
-from syncengine.service.work import HEAVY_BYTES, Batch, Judged, Work, portions
+from syncengine.service.work import HEAVY_BYTES, Batch, Judged, Ready, Work, portions
 from syncengine.settings import GuardSettings
 
 APPLY_RECORDS = 250
@@ -287,9 +288,17 @@ class Intake:
         stood = dict(work.last_message)
         work.notes_marks = part.cursor is not None and self._is_of_snapshot(work.state)
         try:
+            await self._read_batch(batch, work, stood)
+        finally:
+            await batch.forget()
+
+    async def _read_batch(self, batch: Batch, work: Work, stood: Mapping[str, MessageMark]) -> None:
+        """The part to its end; `stood` are the messages that were the newest before it."""
+        part, framer = batch.part, batch.framer
+        try:
             is_torn = await self._read_chunks(batch, work)
         except (SourceFailed, NotOnix):
-            await self._commit_judged(batch, work)
+            await self._settle(batch, work)
             raise
         if batch.is_skipped:
             await self._commit(Judged(cursor=part.cursor), work)
@@ -299,7 +308,7 @@ class Intake:
             work.report.warn(Noted(noted.kind, f"{part.name}: {noted.says}"))
         if is_torn and part.cursor is not None:
             await self._flush(batch, work, cursor=None)
-            await self._commit_judged(batch, work)
+            await self._settle(batch, work)
             raise FeedTorn(
                 f"{part.name}: the page is not whole; its complete records were taken",
                 hint="the next pass asks for this page again",
@@ -309,9 +318,9 @@ class Intake:
             work.defective = True
             if self._source.conventions.message_order is not MessageOrder.ARRIVAL:
                 # Sent again, it is no repeat.
-                work.last_message = stood
+                work.last_message = dict(stood)
         await self._flush(batch, work, cursor=part.cursor)
-        await self._commit_judged(batch, work)
+        await self._settle(batch, work)
 
     async def _read_chunks(self, batch: Batch, work: Work) -> bool:
         """Frame the message and flush full batches; whether it broke off. A message that is not to be applied is read no further."""
@@ -354,7 +363,7 @@ class Intake:
     # --- comparing ----------------------------------------------------------------------------------------------------------
 
     async def _flush(self, batch: Batch, work: Work, *, cursor: bytes | None) -> None:
-        """Compare what was gathered, to be committed beside the next of the part; `cursor` comes with the last of it."""
+        """Take up what was gathered, to be judged and committed beside the next of the part; `cursor` comes with the last of it."""
         gathered, batch.gathered = batch.gathered, FramedBatch()
         context = batch.framer.context
         if context is None:
@@ -363,35 +372,55 @@ class Intake:
         frames = await with_derived_references(gathered.frames, setting, self._parsers)
         if any(frame.repeated for frame in frames):
             # Whether one counts as a duplicate hangs on what those before it came to.
-            await self._commit_judged(batch, work)
+            await self._settle(batch, work)
         _note_repeated(frames, batch, work)
         if batch.may_unstage:
             await self._unstage_unchanged(gathered, work)
-        first, *others = portions(frames)
-        judged = await self._settle(first, setting, batch, work)
-        judged.unchanged = gathered.unchanged
+        *others, last = portions(frames)
+        unchanged = gathered.unchanged
         for portion in others:
-            judged = await self._settle(portion, setting, batch, work)
-        judged.cursor = cursor
+            await self._take_up(portion, setting, batch, work, unchanged=unchanged)
+            unchanged = []
+        await self._take_up(last, setting, batch, work, unchanged=unchanged, cursor=cursor)
         if gathered.frame_bytes > HEAVY_BYTES * len(frames):
             # Heavy records are not held in memory beside the next ones.
-            await self._commit_judged(batch, work)
+            await self._settle(batch, work)
 
-    async def _settle(self, frames: Sequence[Frame], setting: Setting, batch: Batch, work: Work) -> Judged:
-        """Judge frames while those before them are committed, which what is known of these must not depend on."""
-        if batch.judged and not batch.judged.references.isdisjoint(frame.reference for frame in frames):
-            await self._commit_judged(batch, work)
-        known, setting = await self._look_up(frames, setting, work)
+    async def _take_up(
+        self,
+        frames: Sequence[Frame],
+        setting: Setting,
+        batch: Batch,
+        work: Work,
+        *,
+        unchanged: Sequence[range],
+        cursor: bytes | None = None,
+    ) -> None:
+        """Look up what is known of frames while those before them are judged, and of those what was judged last is committed.
+
+        So what is known of frames must not depend on any that stand before them and are not committed yet.
+        """
+        if not batch.uncommitted.isdisjoint(frame.reference for frame in frames):
+            await self._settle(batch, work)
+        before = batch.ready
+        known = asyncio.ensure_future(self._look_up(frames, setting, work))
+        batch.ready = Ready(frames=frames, known=known, unchanged=unchanged, cursor=cursor)
+        if before is not None:
+            await self._judge_ready(before, batch, work)
+
+    async def _judge_ready(self, ready: Ready, batch: Batch, work: Work) -> None:
+        """Judge frames while those before them are committed."""
+        known, setting = await ready.known
         before = await self._account_judged(batch, work)
         try:
             async with create_task_group() as tasks:
                 if before is not None:
                     tasks.start_soon(self._commit, before, work)
-                verdicts = await judge_batch(frames, known, setting, self._parsers)
+                verdicts = await judge_batch(ready.frames, known, setting, self._parsers)
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
-        batch.judged = Judged(verdicts=await self._with_rekeyed(verdicts))
-        return batch.judged
+        verdicts = await self._with_rekeyed(verdicts)
+        batch.judged = Judged(verdicts=verdicts, unchanged=ready.unchanged, cursor=ready.cursor)
 
     def _setting(self, part: str, context: Context, mark: MessageMark, stream: StreamName) -> Setting:
         now = self._clock.now()
@@ -465,8 +494,11 @@ class Intake:
 
     # --- committing ---------------------------------------------------------------------------------------------------------
 
-    async def _commit_judged(self, batch: Batch, work: Work) -> None:
-        """Account for what was judged last of a part, and commit it."""
+    async def _settle(self, batch: Batch, work: Work) -> None:
+        """Judge and commit all that was taken up of a part."""
+        ready, batch.ready = batch.ready, None
+        if ready is not None:
+            await self._judge_ready(ready, batch, work)
         judged = await self._account_judged(batch, work)
         if judged is not None:
             await self._commit(judged, work)

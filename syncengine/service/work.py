@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+
+from anyio import CancelScope
 
 from syncengine.catalogue.guards import Tallies
 from syncengine.domain.frame import Frame, FrameIndex
@@ -12,9 +15,9 @@ from syncengine.domain.ids import RecordId, RecordReference
 from syncengine.domain.message import MessageMark
 from syncengine.domain.passes import PassReport
 from syncengine.onix.framing import FramedBatch, Framer
-from syncengine.ports import Acknowledging, Part, PassState
+from syncengine.ports import Acknowledging, KnownRecord, Part, PassState
 from syncengine.service.options import PassOptions
-from syncengine.service.verdict import Verdict
+from syncengine.service.verdict import Setting, Verdict
 
 BATCH_RECORDS = 256
 BATCH_BYTES = 4 << 20
@@ -92,6 +95,16 @@ class Work:
         return unmet
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Frames that are judged next, and what is being looked up of them; `unchanged` and `cursor` as in `Judged`."""
+
+    frames: Sequence[Frame]
+    known: asyncio.Task[tuple[Mapping[RecordReference, KnownRecord], Setting]]
+    unchanged: Sequence[range]
+    cursor: bytes | None
+
+
 @dataclass(slots=True, kw_only=True)
 class Judged:
     """What is to be committed together: verdicts, unchanged records by their positions in the index, the cursor behind them."""
@@ -99,11 +112,6 @@ class Judged:
     verdicts: Sequence[Verdict] = ()
     unchanged: Sequence[range] = ()
     cursor: bytes | None = None
-
-    @property
-    def references(self) -> frozenset[RecordReference | None]:
-        """Those of the verdicts."""
-        return frozenset(verdict.frame.reference for verdict in self.verdicts)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -115,6 +123,8 @@ class Batch:
     gathered: FramedBatch = field(default_factory=FramedBatch)
     may_unstage: bool
     """Whether earlier messages of the pass have staged records, which unchanged ones of this take back."""
+    ready: Ready | None = None
+    """What is judged as soon as something follows it."""
     judged: Judged | None = None
     """What is to be committed beside the next."""
     mark: MessageMark | None = None
@@ -124,6 +134,21 @@ class Batch:
     duplicates: int = 0
     emitted_before: set[RecordReference] = field(default_factory=set)
     """References that were compared in an earlier batch of the part and stand in it again."""
+
+    @property
+    def uncommitted(self) -> frozenset[RecordReference | None]:
+        """The references about which the store may not know the latest."""
+        judged = () if self.judged is None else (verdict.frame.reference for verdict in self.judged.verdicts)
+        ready = () if self.ready is None else (frame.reference for frame in self.ready.frames)
+        return frozenset((*judged, *ready))
+
+    async def forget(self) -> None:
+        """Look up no more; nothing of it may use the store when the batch is gone."""
+        if self.ready is not None:
+            self.ready.known.cancel()
+            with CancelScope(shield=True):
+                await asyncio.wait([self.ready.known])
+            self.ready = None
 
     @property
     def is_worth_a_commit(self) -> bool:
