@@ -67,10 +67,10 @@ def _named(frame: Frame, result: Parsed) -> Frame:
     return replace(frame, reference=result.product.reference) if isinstance(result, ParsedRecord) else frame
 
 
-async def judge_batch(
+async def parse_batch(
     frames: Sequence[Frame], known: Mapping[RecordReference, KnownRecord], setting: Setting, parsers: Parsers
-) -> list[Verdict]:
-    """One verdict for each frame, in feed order; of several that settle one record the last counts."""
+) -> Mapping[int, Parsed]:
+    """By their numbers, what became of the frames that are read: all but those that are known, and those without a reference."""
     to_parse = [number for number, frame in enumerate(frames) if frame.reference and not _is_known(frame, known)]
     bodies = [frames[number].body for number in to_parse]
     references = [reference for number in to_parse if (reference := frames[number].reference)]
@@ -78,7 +78,16 @@ async def judge_batch(
     results = await parsers.parse(
         bodies, setting.context, bases=bases, derives_reference=setting.reading.derives_reference
     )
-    parsed = dict(zip(to_parse, results, strict=True))
+    return dict(zip(to_parse, results, strict=True))
+
+
+async def judge_batch(
+    frames: Sequence[Frame],
+    known: Mapping[RecordReference, KnownRecord],
+    setting: Setting,
+    parsed: Mapping[int, Parsed],
+) -> list[Verdict]:
+    """One verdict for each frame, in feed order; of several that settle one record the last counts."""
     verdicts: list[Verdict] = []
     settled: dict[RecordReference, int] = {}
     standing: dict[RecordReference, Standing] = {**known, **setting.staged}

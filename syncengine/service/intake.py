@@ -38,14 +38,14 @@ from syncengine.ports import (
     Urgency,
 )
 from syncengine.service.applying import Applier
-from syncengine.service.batch import OUTCOMES, gone, judge_batch, with_derived_references
+from syncengine.service.batch import OUTCOMES, gone, judge_batch, parse_batch, with_derived_references
 from syncengine.service.options import PassOptions
 from syncengine.service.parsers import Parsers
 from syncengine.service.placing import mark_of, passes_over
 from syncengine.service.progress import Progress, Unwatched
 from syncengine.service.reading import stretches
 from syncengine.service.verdict import Setting, Verdict
-from syncengine.service.work import HEAVY_BYTES, Batch, Judged, Ready, Work, portions
+from syncengine.service.work import HEAVY_BYTES, Batch, Judged, Read, Ready, Work, portions
 from syncengine.settings import GuardSettings
 
 APPLY_RECORDS = 250
@@ -396,27 +396,27 @@ class Intake:
         unchanged: Sequence[range],
         cursor: bytes | None = None,
     ) -> None:
-        """Look up what is known of frames while those before them are judged, and of those what was judged last is committed.
+        """Read frames while those before them are judged, and what was judged last is committed.
 
         So what is known of frames must not depend on any that stand before them and are not committed yet.
         """
         if not batch.uncommitted.isdisjoint(frame.reference for frame in frames):
             await self._settle(batch, work)
         before = batch.ready
-        known = asyncio.ensure_future(self._look_up(frames, setting, work))
-        batch.ready = Ready(frames=frames, known=known, unchanged=unchanged, cursor=cursor)
+        reading = asyncio.ensure_future(self._read_frames(frames, setting, work))
+        batch.ready = Ready(frames=frames, reading=reading, unchanged=unchanged, cursor=cursor)
         if before is not None:
             await self._judge_ready(before, batch, work)
 
     async def _judge_ready(self, ready: Ready, batch: Batch, work: Work) -> None:
         """Judge frames while those before them are committed."""
-        known, setting = await ready.known
+        read = await ready.reading
         before = await self._account_judged(batch, work)
         try:
             async with create_task_group() as tasks:
                 if before is not None:
                     tasks.start_soon(self._commit, before, work)
-                verdicts = await judge_batch(ready.frames, known, setting, self._parsers)
+                verdicts = await judge_batch(read.frames, read.known, read.setting, read.parsed)
         except ExceptionGroup as group:
             raise group.exceptions[0] from None
         verdicts = await self._with_rekeyed(verdicts)
@@ -440,8 +440,13 @@ class Intake:
 
     async def _judge_frames(self, frames: Sequence[Frame], setting: Setting, work: Work) -> list[Verdict]:
         """One verdict for each."""
+        read = await self._read_frames(frames, setting, work)
+        return await self._with_rekeyed(await judge_batch(frames, read.known, read.setting, read.parsed))
+
+    async def _read_frames(self, frames: Sequence[Frame], setting: Setting, work: Work) -> Read:
         known, setting = await self._look_up(frames, setting, work)
-        return await self._with_rekeyed(await judge_batch(frames, known, setting, self._parsers))
+        parsed = await parse_batch(frames, known, setting, self._parsers)
+        return Read(frames=frames, known=known, setting=setting, parsed=parsed)
 
     async def _look_up(
         self, frames: Sequence[Frame], setting: Setting, work: Work

@@ -17,6 +17,7 @@ from syncengine.domain.passes import PassReport
 from syncengine.onix.framing import FramedBatch, Framer
 from syncengine.ports import Acknowledging, KnownRecord, Part, PassState
 from syncengine.service.options import PassOptions
+from syncengine.service.parsers import Parsed
 from syncengine.service.verdict import Setting, Verdict
 
 BATCH_RECORDS = 256
@@ -96,11 +97,21 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ready:
-    """Frames that are judged next, and what is being looked up of them; `unchanged` and `cursor` as in `Judged`."""
+class Read:
+    """Frames as they were read, with what is known of their records and what they are judged by."""
 
     frames: Sequence[Frame]
-    known: asyncio.Task[tuple[Mapping[RecordReference, KnownRecord], Setting]]
+    known: Mapping[RecordReference, KnownRecord]
+    setting: Setting
+    parsed: Mapping[int, Parsed]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """Frames that are judged next, and are being read; `unchanged` and `cursor` as in `Judged`."""
+
+    frames: Sequence[Frame]
+    reading: asyncio.Task[Read]
     unchanged: Sequence[range]
     cursor: bytes | None
 
@@ -143,11 +154,11 @@ class Batch:
         return frozenset((*judged, *ready))
 
     async def forget(self) -> None:
-        """Look up no more; nothing of it may use the store when the batch is gone."""
+        """Read no more; nothing of it may use the store when the batch is gone."""
         if self.ready is not None:
-            self.ready.known.cancel()
+            self.ready.reading.cancel()
             with CancelScope(shield=True):
-                await asyncio.wait([self.ready.known])
+                await asyncio.wait([self.ready.reading])
             self.ready = None
 
     @property
