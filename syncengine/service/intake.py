@@ -9,6 +9,7 @@ from contextlib import aclosing, contextmanager, suppress
 from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 
 from anyio import create_task_group
 from anyio.lowlevel import checkpoint
@@ -82,7 +83,7 @@ class Intake:
         self._guards = guards
         self._progress = progress or Unwatched()
 
-    @property
+    @cached_property
     def _seed(self) -> int:
         """Of fingerprints: another store or other code lists make another."""
         return vocabulary_seed(self._store.identity.seed, self._parsers.codes.version)
