@@ -25,8 +25,8 @@ from syncengine.service.parsing import Answer, Base, Compared, Parsed, Task, rea
 
 __all__ = ["Base", "Compared", "Parsed", "Parsers"]
 
-_BREATH = 8
-"""Records parsed or compared between two chances for other work: a few milliseconds. Each chance costs: threads wait for it, too."""
+_BREATH = 4
+"""Records parsed or compared between two chances for other work: a few milliseconds."""
 
 _PORTION = 64
 """Records a worker process takes at a time; its answer is decoded in a few milliseconds."""
