@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from adapters.http.account import Credentials, base_url_problem
+from adapters.http.account import Credentials, Nobody, Proof, base_url_problem
 from adapters.http.headers import resolve
 from adapters.http.unpack import GzipUnpacker, PlainUnpacker, Unpacker
 from syncengine.domain.delivery import Arrival, Receipt, Request
-from syncengine.errors import FeedTorn, SourceFailed, SourceUnreachable, UsageInvalid
+from syncengine.errors import FeedTorn, SourceFailed, SourceRefused, SourceUnreachable, UsageInvalid
 from syncengine.ports import Clock
 
 if TYPE_CHECKING:
@@ -27,8 +27,10 @@ USER_AGENT = "syncengine/0.1"
 LARGEST_PAGE = 64 << 20
 LARGEST_ANSWER = 1 << 20
 
-_FIELDS = (("User-Agent", USER_AGENT), ("Accept", "*/*"), ("Accept-Encoding", "identity"))
-_KEPT_HEADERS = ("date", "retry-after", "content-type", "link")
+ANYTHING = "*/*"
+
+_FIELDS = (("User-Agent", USER_AGENT), ("Accept-Encoding", "identity"))
+_KEPT_HEADERS = ("date", "retry-after", "content-type", "link", "location")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_REDIRECTS = 3
 
@@ -64,7 +66,9 @@ class HttpSession:
 
     No cookies, no proxies from the environment, no redirect to another origin, TLS from 1.2 with all checks; the credentials
     go to the account's own origin only. Pages share connections. Every API call has one of its own, look-ups and simulations too,
-    for they decide about money as much as sales do (`exchange` says why), and is made once: nothing here repeats it.
+    for they decide about money as much as sales do (`exchange` says why), and is made once: nothing here repeats it, with one
+    exception. Where 401 is answered and the credentials can be renewed, the same request is made once more with the new ones: that
+    answer says that nothing took effect. It waits for no turn of its rate, and comes once in the life of a token.
     """
 
     def __init__(
@@ -83,7 +87,7 @@ class HttpSession:
         self._base_url = base_url.rstrip("/")
         self._origin = _origin(base_url)
         self._clock = clock
-        self._credentials = credentials
+        self._credentials = credentials or Nobody()
         self._patience = patience or Patience()
         self._connections = connections
         self._tls = tls
@@ -99,29 +103,43 @@ class HttpSession:
         """Whether an address is of the account's own origin, where its credentials may go."""
         return _origin(url) == self._origin
 
-    async def fetch(self, address: str, *, maximum: int = LARGEST_PAGE) -> Answer:
+    async def fetch(self, address: str, *, maximum: int = LARGEST_PAGE, accept: str = ANYTHING) -> Answer:
         """GET a page, whole; `address` is a path below the base address, or a full address of the same origin.
 
         Whatever status the server gives is an answer. Raises SourceUnreachable where none came, FeedTorn where it broke off,
-        SourceFailed where it is too large, no HTTP, or leads to another origin.
+        SourceFailed where it is too large, no HTTP, or leads to another origin; and what the credentials raise.
         """
-        url = self._base_url + address if address.startswith("/") else address
-        for _ in range(_MOST_REDIRECTS + 1):
-            answer = await self._fetch_once(url, maximum)
-            if answer.status not in _REDIRECTS:
-                return answer
-            url = resolve(url, answer.headers.get("location", ""))
-        raise SourceFailed(f"{_plain(url)} redirects in circles", hint="check base_url")
+        proof = await self._credentials.proof()
+        answer = await self._fetch_followed(address, maximum, accept, proof)
+        if answer.status == 401 and self._credentials.refuse(proof):
+            return await self._fetch_followed(address, maximum, accept, await self._credentials.proof())
+        return answer
 
     async def call(self, request: Request) -> Receipt:
-        """Make an API call once, on a connection of its own; what the network does is told by the receipt."""
+        """Make an API call, on a connection of its own; what the network does is told by the receipt.
+
+        Without credentials nothing is sent: REFUSED where the account is refused them, NOT_SENT where they cannot be had now.
+        """
+        try:
+            proof = await self._credentials.proof()
+            receipt = await self._call_once(request, proof)
+            if receipt.status == 401 and self._credentials.refuse(proof):
+                return await self._call_once(request, await self._credentials.proof())
+        except SourceRefused as error:
+            return self._receipt(Arrival.REFUSED, detail=str(error))
+        except SourceFailed as error:
+            return self._receipt(Arrival.NOT_SENT, detail=str(error))
+        return receipt
+
+    async def _call_once(self, request: Request, proof: Proof) -> Receipt:
         import aiohttp
 
         patience, line = self._patience, self._calling()
         exchange: Exchange | None = None
         try:
-            fields = [*request.headers, *self._proof()]
-            written = line.write(request.method, request.target, fields, request.body)
+            written = line.write(
+                request.method, _with(request.target, proof), [*_fields(request), *proof.headers], request.body
+            )
             began_at = asyncio.get_running_loop().time()
             async with asyncio.timeout(min(patience.connect_seconds, patience.call_seconds)) as bound:
                 exchange = await line.open(patience.connect_seconds)
@@ -146,12 +164,21 @@ class HttpSession:
         if pages is not None:
             await pages.close()
 
-    async def _fetch_once(self, url: str, maximum: int) -> Answer:
+    async def _fetch_followed(self, address: str, maximum: int, accept: str, proof: Proof) -> Answer:
+        url = self._base_url + address if address.startswith("/") else address
+        for _ in range(_MOST_REDIRECTS + 1):
+            answer = await self._fetch_once(url, maximum, accept, proof)
+            if answer.status not in _REDIRECTS:
+                return answer
+            url = resolve(url, answer.headers.get("location", ""))
+        raise SourceFailed(f"{_plain(url)} redirects in circles", hint="check base_url")
+
+    async def _fetch_once(self, url: str, maximum: int, accept: str, proof: Proof) -> Answer:
         import aiohttp
 
         self._check_origin(url)
         try:
-            async with self._asked(url) as response:
+            async with self._asked(url, accept, proof) as response:
                 headers = _lowered(response)
                 if response.status in _REDIRECTS:
                     self._check_origin(resolve(url, headers.get("location", "")), redirected_from=url)
@@ -170,21 +197,18 @@ class HttpSession:
             ) from None
 
     @asynccontextmanager
-    async def _asked(self, url: str) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _asked(self, url: str, accept: str, proof: Proof) -> AsyncIterator[aiohttp.ClientResponse]:
         """The answer's head, within the time for it; its body is read inside."""
         from yarl import URL
 
-        headers = dict([("Accept-Encoding", "gzip"), *self._proof()])
+        address = URL(_with(url, proof), encoded=True)
+        headers = dict([("Accept", accept), ("Accept-Encoding", "gzip"), *proof.headers])
         async with asyncio.timeout(self._patience.answer_seconds):
-            response = await self._opened().get(URL(url, encoded=True), headers=headers, allow_redirects=False)
+            response = await self._opened().get(address, headers=headers, allow_redirects=False)
         try:
             yield response
         finally:
             response.release()
-
-    def _proof(self) -> Sequence[tuple[str, str]]:
-        """The header that proves who asks, where there is one."""
-        return [] if self._credentials is None else [("Authorization", self._credentials.header())]
 
     def _opened(self) -> aiohttp.ClientSession:
         """The library's session, for pages."""
@@ -280,6 +304,21 @@ class HttpSession:
             body=body,
             detail=detail,
         )
+
+
+def _fields(request: Request) -> tuple[tuple[str, str], ...]:
+    """The request's headers, with what it accepts: anything where it does not say."""
+    if any(name.lower() == "accept" for name, _ in request.headers):
+        return request.headers
+    return (("Accept", ANYTHING), *request.headers)
+
+
+def _with(address: str, proof: Proof) -> str:
+    """An address with the parameters of a proof; it goes to the server and is told to nobody."""
+    if not proof.parameters:
+        return address
+    parameters = "&".join(f"{quote(name, safe='')}={quote(text, safe='')}" for name, text in proof.parameters)
+    return f"{address}{'&' if '?' in address else '?'}{parameters}"
 
 
 def _tls_context() -> ssl.SSLContext:

@@ -356,7 +356,8 @@ class Worker:
         trip.lines.append(LoggedReceipt(entry_id=trip.entry.id, receipt=receipt, verdict=verdict, request=request))
         if verdict.outcome is Outcome.THROTTLED:
             self._pace.slow_down(self._source, request.limit, verdict.until)
-        reached = receipt.arrival is Arrival.ANSWERED and (receipt.status < 500 or verdict.outcome is Outcome.THROTTLED)
+        answered = receipt.arrival in {Arrival.ANSWERED, Arrival.REFUSED}
+        reached = answered and (receipt.status < 500 or verdict.outcome is Outcome.THROTTLED)
         trip.is_spared = trip.is_probe and not reached
         trip.told_breaker = True
         before = self._breaker.state

@@ -76,7 +76,9 @@ class Arrival(StrEnum):
 
     ANSWERED = "answered"
     NOT_SENT = "not_sent"
-    """Surely not received: no connection was made."""
+    """Surely not received: no connection was made, or what proves who asks could not be had."""
+    REFUSED = "refused"
+    """Not sent: the account was refused, by a token service, what a request must carry to prove who asks."""
     UNKNOWN = "unknown"
     """Sent, wholly or in part, and no whole answer came back."""
 

@@ -13,7 +13,7 @@ import pytest
 import trustme
 from aiohttp import web
 
-from adapters.http.account import Basic, Bearer, base_url_problem, is_header_text
+from adapters.http.account import Basic, Bearer, KeyHeaders, KeyParameters, base_url_problem, is_header_text
 from adapters.http.exchange import Exchange, Line
 from adapters.http.headers import LONGEST_WAIT, http_date, next_link, retry_after
 from adapters.http.session import HttpSession, Patience
@@ -150,7 +150,78 @@ async def test_sends_credentials_and_nothing_else_of_the_environment(monkeypatch
 
 
 async def test_basic_credentials():
-    assert Basic("aladdin", Secret("opensesame")).header() == "Basic YWxhZGRpbjpvcGVuc2VzYW1l"
+    proof = await Basic("aladdin", Secret("opensesame")).proof()
+    assert proof.headers == (("Authorization", "Basic YWxhZGRpbjpvcGVuc2VzYW1l"),)
+
+
+async def test_credentials_in_headers_of_any_name():
+    seen = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((request.headers["UserName"], request.headers["Password"], request.headers.get("Authorization")))
+        return web.Response()
+
+    keys = KeyHeaders({"UserName": Secret("shop"), "Password": Secret(TOKEN)})
+    async with serving(handler) as url, opened(url, credentials=keys) as session:
+        await session.fetch("/feed")
+        await session.call(post())
+    assert [("shop", TOKEN, None)] * 2 == seen
+
+
+async def test_a_key_as_parameter_is_sent_and_never_told():
+    seen = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.path_qs)
+        return web.Response(status=302, headers={"Location": "https://elsewhere.example/x"})
+
+    keys = KeyParameters({"key": Secret(TOKEN + "&")})
+    async with serving(handler) as url, opened(url, credentials=keys) as session:
+        answer = await session.call(post("/sales?cost=1"))
+        with pytest.raises(SourceFailed) as caught:
+            await session.fetch("/feed")
+    assert [f"/sales?cost=1&key={TOKEN}%26", f"/feed?key={TOKEN}%26"] == seen
+    assert TOKEN not in f"{answer} {caught.value} {caught.value.hint} {await keys.proof()}"
+
+
+async def test_an_account_without_credentials():
+    async def handler(request: web.Request) -> web.Response:
+        return web.Response(status=401 if "Authorization" in request.headers else 200)
+
+    async with serving(handler) as url, opened(url, credentials=None) as session:
+        assert 200 == (await session.fetch("/feed")).status
+        assert 200 == (await session.call(post())).status
+
+
+async def test_credentials_that_never_change_are_sent_once():
+    """Another attempt would be refused as well."""
+    seen = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.path)
+        return web.Response(status=401)
+
+    async with serving(handler) as url, opened(url) as session:
+        assert 401 == (await session.fetch("/feed")).status
+        assert 401 == (await session.call(post())).status
+    assert ["/feed", "/sales"] == seen
+
+
+async def test_a_request_says_what_it_accepts():
+    """Its own word stands alone, for two would mean either."""
+    seen = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append(request.headers.getall("Accept"))
+        return web.Response()
+
+    order = Request(method="POST", target="/order", limit="sale", headers=(("Accept", "application/json"),))
+    async with serving(handler) as url, opened(url) as session:
+        await session.fetch("/feed")
+        await session.fetch("/content", accept="application/json")
+        await session.call(post())
+        await session.call(order)
+    assert [["*/*"], ["application/json"], ["*/*"], ["application/json"]] == seen
 
 
 @pytest.mark.parametrize("text", ["a\r\nX-Other: 1", "a b", "é", "a\0"])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 import msgspec
 
 from adapters.distributors.demarque.words import code_word, is_html
-from adapters.http.headers import http_date, retry_after
-from syncengine.domain.delivery import Arrival, OperationKind, Outcome, Receipt, Verdict
+from adapters.http.receipts import patience_until, unanswered
+from syncengine.domain.delivery import OperationKind, Outcome, Receipt, Verdict
 
 _STALE_WORDS = frozenset({"cannot_sell", "invalid_sale_parameters", "invalid_cost"})
 _DUPLICATE_WORDS = frozenset({"duplicate"})
@@ -28,11 +26,11 @@ class _KnownSale(msgspec.Struct):
 
 def read(kind: OperationKind, receipt: Receipt, *, sent_before: bool) -> Verdict:
     """The verdict on an operation's answer. Whatever is not surely a refusal of a POST leaves its outcome unknown."""
-    if verdict := _unanswered(receipt):
+    if verdict := unanswered(receipt):
         return verdict
     word = code_word(receipt.body)
     if receipt.status == 429:
-        return Verdict(outcome=Outcome.THROTTLED, word="429", until=_until(receipt))
+        return Verdict(outcome=Outcome.THROTTLED, word="429", until=patience_until(receipt))
     if receipt.status >= 500 or word == "service_unavailable":
         return _out_of_order(receipt, word, is_safe=kind is OperationKind.PROBE)
     if verdict := _by_word(kind, word, sent_before=sent_before):
@@ -54,7 +52,7 @@ def read_lookup(receipt: Receipt) -> Verdict:
 
     It gives no proof: both things that the answer holds open the customer's file.
     """
-    if verdict := _unanswered(receipt):
+    if verdict := unanswered(receipt):
         return verdict
     word = code_word(receipt.body)
     match receipt.status:
@@ -65,27 +63,17 @@ def read_lookup(receipt: Receipt) -> Verdict:
         case 401 | 403:
             return Verdict(outcome=Outcome.UNAUTHORIZED, word=word or _said_401(receipt.status))
         case 429:
-            return Verdict(outcome=Outcome.THROTTLED, word="429", until=_until(receipt))
+            return Verdict(outcome=Outcome.THROTTLED, word="429", until=patience_until(receipt))
         case status if status >= 500:
             return _out_of_order(receipt, word, is_safe=True)
         case status:
             return Verdict(outcome=Outcome.UNKNOWN, word=word or str(status))
 
 
-def _unanswered(receipt: Receipt) -> Verdict | None:
-    match receipt.arrival:
-        case Arrival.NOT_SENT:
-            return Verdict(outcome=Outcome.FAILED_BEFORE_SENDING, word=receipt.detail)
-        case Arrival.UNKNOWN:
-            return Verdict(outcome=Outcome.UNKNOWN, word=receipt.detail)
-        case _:
-            return None
-
-
 def _out_of_order(receipt: Receipt, word: str, *, is_safe: bool) -> Verdict:
     """5xx: a POST may have taken effect; a GET that was told to wait waits."""
     if is_safe and (receipt.status == 503 or word == "service_unavailable"):
-        return Verdict(outcome=Outcome.THROTTLED, word=word or "503", until=_until(receipt))
+        return Verdict(outcome=Outcome.THROTTLED, word=word or "503", until=patience_until(receipt))
     return Verdict(outcome=Outcome.UNKNOWN, word=word or str(receipt.status))
 
 
@@ -131,11 +119,6 @@ def _known_sale(receipt: Receipt, word: str) -> Verdict:
     if sale.status_document_url is None and sale.access_token is None:
         return Verdict(outcome=Outcome.UNKNOWN, word=f"200 {word or 'with a body that is not understood'}")
     return Verdict(outcome=Outcome.ALREADY_DONE, word="found")
-
-
-def _until(receipt: Receipt) -> datetime | None:
-    headers = receipt.headers
-    return retry_after(headers.get("retry-after"), now=receipt.at, server_now=http_date(headers.get("date")))
 
 
 def _said_401(status: int) -> str:
