@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, 
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from functools import lru_cache
+from itertools import zip_longest
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -92,10 +93,25 @@ def field_changes(old: Product, new: Product, differs: Callable[[Block], bool]) 
             for change in _changes(field, before, after):
                 changes.append(change)
                 told.add(field.block)
+        changes += _row_changes(old, new)
     silent = [block for block in Block if block not in told and differs(block)]
     if not changes and not silent and not is_equal and _settled(old) != _settled(new):
         silent = [Block.PRODUCT_SUPPLY]
     return (*changes, *[FieldChange(field=block.word, old=None, new=None) for block in silent])
+
+
+def _row_changes(old: Product, new: Product) -> Iterator[FieldChange]:
+    """Of each element of a row the texts that went, with those that came in their place: `row/published`."""
+    if old.row == new.row:
+        return
+    for path in dict.fromkeys(path for path, _ in (*old.row, *new.row)):
+        before, after = (Counter(text for at, text in side.row if at == path) for side in (old, new))
+        pairs = zip_longest((before - after).elements(), (after - before).elements())
+        yield from (FieldChange(field=f"row/{path}", old=_shown(one), new=_shown(other)) for one, other in pairs)
+
+
+def _shown(text: str | None) -> str | None:
+    return None if text is None else _short(text)
 
 
 def _sides(old: Product, new: Product) -> tuple[_Side, _Side]:

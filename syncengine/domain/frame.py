@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from enum import StrEnum
 from typing import ClassVar
 
 from xxhash import xxh3_64_intdigest
 
 from syncengine.domain.ids import RecordReference
+from syncengine.domain.rows import Rows
 
 
 class TagStyle(StrEnum):
@@ -48,7 +49,8 @@ class MessageHeader:
 class Context:
     """All that the meaning of a frame's bytes depends on, outside of them (design section 4).
 
-    `opening` and `closing` wrap a frame into a document of its own with the message's declaration, root and namespaces.
+    `opening` and `closing` wrap a frame into a document of its own with the message's declaration, root and namespaces. `rows` is how
+    it is written where it is no ONIX, and has no release then.
     """
 
     encoding: str
@@ -57,6 +59,7 @@ class Context:
     opening: bytes
     closing: bytes
     header: MessageHeader
+    rows: Rows | None = None
 
     @property
     def essence(self) -> Context:
@@ -67,6 +70,7 @@ class Context:
     @property
     def meaning(self) -> tuple[str | None, ...]:
         """The parts that the fingerprint's seed is made of; nothing here depends on when the message was sent."""
+        rows = () if self.rows is None else astuple(self.rows)
         return (
             self.encoding,
             self.release,
@@ -75,6 +79,7 @@ class Context:
             self.header.default_price_type,
             self.header.default_currency,
             self.header.default_language,
+            *rows,
         )
 
 

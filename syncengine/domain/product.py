@@ -94,7 +94,11 @@ class ProductSupply(_Facts, frozen=True, kw_only=True, gc=False):
 
 
 class Product(_Facts, frozen=True, kw_only=True, gc=False):
-    """One `Product`. Codes are kept as the feed wrote them, stripped of stray blanks; unknown ones too."""
+    """One `Product`. Codes are kept as the feed wrote them, stripped of stray blanks; unknown ones too.
+
+    `row` is what a record of a stream of rows says, and all that it says besides its reference and its ISBN: the texts of its
+    elements without children in their order, each with its path of local names below the record (`RetailPrice/Amount`).
+    """
 
     reference: RecordReference
     notification_type: str
@@ -112,6 +116,7 @@ class Product(_Facts, frozen=True, kw_only=True, gc=False):
     rest_of_world_rights: str | None = None
     sales_restrictions: tuple[str, ...] = ()
     supplies: tuple[ProductSupply, ...] = ()
+    row: tuple[tuple[str, str], ...] = ()
 
     @property
     def isbn(self) -> Isbn | None:

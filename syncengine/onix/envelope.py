@@ -16,16 +16,14 @@ from lxml import etree
 
 from syncengine.domain.frame import Context, MessageHeader, TagStyle
 from syncengine.domain.passes import Noted, WarningKind
+from syncengine.domain.rows import Rows
 from syncengine.errors import NotOnix
 from syncengine.onix.dialect import reference_name
 from syncengine.onix.encoding import BLANKS, decode_text, is_encoded, is_text, plain_text, strip_blanks
 from syncengine.onix.markup import PASSED, Reader, Tag, Window
 from syncengine.onix.release2 import DEFAULTS, MARK, RELEASE
-
-ROOT_NAMES: Final = {b"ONIXMessage": TagStyle.REFERENCE, b"ONIXmessage": TagStyle.SHORT}
-RECORD_NAMES: Final = {b"Product": TagStyle.REFERENCE, b"product": TagStyle.SHORT}
-HEADER_NAMES: Final = frozenset({b"Header", b"header"})
-NO_PRODUCT_NAMES: Final = frozenset({b"NoProduct", b"x507"})
+from syncengine.onix.repair import local_name
+from syncengine.onix.vocabulary import ONIX, Vocabulary
 
 _HTML_NAMES: Final = frozenset(
     {b"html", b"head", b"body", b"title", b"meta", b"script", b"div", b"form", b"center", b"h1", b"p"}
@@ -65,8 +63,8 @@ _BLOCKS: Final = re.compile(
 class Root:
     """The root element, with what can be told from its start tag alone.
 
-    `release` is none where only the content can tell. A record that is its own root (`is_bare`) is wrapped in a root made up
-    for it.
+    `release` is none where only the content can tell, and empty where the records are rows. A record that is its own root
+    (`is_bare`) is wrapped in a root made up for it.
     """
 
     name: bytes
@@ -99,15 +97,17 @@ def _quoted(value: str) -> str:
     return quoteattr(value)
 
 
-def read_root(tag: Tag, *, line: int) -> Root:
-    """What the root's start tag says. Raises NotOnix for everything that is neither ONIX 3 nor 2."""
+def read_root(tag: Tag, *, line: int, words: Vocabulary = ONIX) -> Root:
+    """What the root's start tag says. Raises NotOnix for everything that is neither ONIX 3 nor 2, nor such rows as are expected."""
+    if words.rows is not None:
+        return _root_of_rows(tag, words.rows, line=line)
     _refuse_strangers(tag)
     stated, named = tag.attribute(b"release"), _named_release(tag.namespace)
     for release, where in ((stated, "release"), (named, "namespace")):
         if release and _major(release) not in {"2", "3"}:
             raise _other_release(release, f"by its {where}")
-    is_bare = tag.local in RECORD_NAMES
-    style = (RECORD_NAMES if is_bare else ROOT_NAMES).get(tag.local, TagStyle.REFERENCE)
+    is_bare = tag.local in words.records
+    style = (words.records if is_bare else words.roots).get(tag.local, TagStyle.REFERENCE)
     misspelled = _misspelling(tag) if _is_misspelled(tag) else ()
     return Root(
         name=_root_name(style) if is_bare else tag.name,
@@ -121,6 +121,21 @@ def read_root(tag: Tag, *, line: int) -> Root:
     )
 
 
+def _root_of_rows(tag: Tag, rows: Rows, *, line: int) -> Root:
+    _refuse_broken(tag)
+    if tag.local != rows.root.encode():
+        raise _other_root(tag, rows.root)
+    return Root(
+        name=tag.name,
+        style=TagStyle.REFERENCE,
+        release="",
+        attributes=_kept_attributes(tag),
+        is_bare=False,
+        is_empty=tag.is_empty,
+        line=line,
+    )
+
+
 def release_of_content(record: bytes | bytearray, *, is_no_product: bool) -> str:
     """The release where the root does not tell: blocks and NoProduct exist since 3.0 (reference/onix.md 2.16)."""
     if is_no_product or any(found["passed"] is None for found in _BLOCKS.finditer(record)):
@@ -128,16 +143,29 @@ def release_of_content(record: bytes | bytearray, *, is_no_product: bool) -> str
     return RELEASE
 
 
-def build_context(root: Root, *, release: str, encoding: str, header: HeaderReading) -> Context:
-    """The context of a message's records."""
+def build_context(
+    root: Root,
+    *,
+    release: str,
+    encoding: str,
+    header: HeaderReading,
+    container: Tag | None = None,
+    rows: Rows | None = None,
+) -> Context:
+    """The context of a message's records, which may stand in a container below the root."""
     opening = root.opening(release, {MARK: RELEASE, **header.defaults} if release == RELEASE else None)
+    closing = root.closing
+    if container is not None:
+        opening += b"<" + container.name + _kept_attributes(container) + b">"
+        closing = b"</" + container.name + b">" + closing
     return Context(
         encoding=encoding,
         release=release,
         style=root.style,
         opening=f'<?xml version="1.0" encoding="{encoding}"?>'.encode() + opening,
-        closing=root.closing,
+        closing=closing,
         header=header.header,
+        rows=rows,
     )
 
 
@@ -147,9 +175,10 @@ class Prolog(Reader):
     Afterwards the window stands behind the root's start tag, or at the only record of a message without one.
     """
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, words: Vocabulary = ONIX) -> None:
         super().__init__(window, self._before_root)
         self.root: Root | None = None
+        self._words = words
         self._is_in_subset = False
         self._is_blank = True
 
@@ -189,7 +218,7 @@ class Prolog(Reader):
             return False
         if tag.local.lower() in _HTML_NAMES:
             return self.enter(self._in_html, "an HTML page")
-        self.root = read_root(tag, line=self.window.line(tag.start))
+        self.root = read_root(tag, line=self.window.line(tag.start), words=self._words)
         self.window.position = tag.start if self.root.is_bare else tag.end
         return self.enter(self._behind_root)
 
@@ -252,27 +281,35 @@ def not_xml(head: bytes) -> NotOnix:
     return NotOnix(f"no XML but {found}", hint="check the path or address of this source, and how its files are packed")
 
 
-def _refuse_strangers(tag: Tag) -> None:
+def _refuse_broken(tag: Tag) -> None:
     if tag.is_broken:
         raise NotOnix(
             f"the start tag of the root <{_shown(tag.name)}> is broken", hint="ask the sender for a correct file"
         )
+
+
+def _other_root(tag: Tag, expected: str) -> NotOnix:
+    namespace = f" ({tag.namespace})" if tag.namespace else ""
+    return NotOnix(
+        f"the root element is <{_shown(tag.name)}>{namespace}, not <{expected}>",
+        hint="check the path or address of this source",
+    )
+
+
+def _refuse_strangers(tag: Tag) -> None:
+    _refuse_broken(tag)
     if tag.local.lower().startswith(b"onixmessageack") or "acknowledgement" in tag.namespace.lower():
         raise NotOnix(
             "an ONIX acknowledgement, not a message with products",
             hint="acknowledgements answer messages that were sent; take them out of this source's path",
         )
-    if tag.local not in ROOT_NAMES and tag.local not in RECORD_NAMES and not _is_misspelled(tag):
-        namespace = f" ({tag.namespace})" if tag.namespace else ""
-        raise NotOnix(
-            f"the root element is <{_shown(tag.name)}>{namespace}, not <ONIXMessage>",
-            hint="check the path or address of this source",
-        )
+    if tag.local not in ONIX.roots and tag.local not in ONIX.records and not _is_misspelled(tag):
+        raise _other_root(tag, "ONIXMessage")
 
 
 def _is_misspelled(tag: Tag) -> bool:
     """Whether a root that is not spelled as it should be says by its release that it is meant as one."""
-    is_strange = tag.local not in ROOT_NAMES and tag.local not in RECORD_NAMES
+    is_strange = tag.local not in ONIX.roots and tag.local not in ONIX.records
     return is_strange and tag.local.lower().startswith(b"onix") and _major(tag.attribute(b"release")) in {"2", "3"}
 
 
@@ -320,7 +357,7 @@ def _release_warnings(stated: str, named: str, *, is_bare: bool) -> Iterator[Not
 
 
 def _root_name(style: TagStyle) -> bytes:
-    return next(name for name, spelled in ROOT_NAMES.items() if spelled is style)
+    return next(name for name, spelled in ONIX.roots.items() if spelled is style)
 
 
 def _kept_attributes(tag: Tag) -> bytes:
@@ -373,8 +410,8 @@ class HeaderReading:
         return header.default_price_type, header.default_currency, header.default_language, dict(self.defaults)
 
 
-def read_header(root: Root, raw: bytes, encoding: str) -> HeaderReading:
-    """What the header's bytes say."""
+def read_header(root: Root, raw: bytes, encoding: str, rows: Rows | None = None) -> HeaderReading:
+    """What the header's bytes say; before rows nothing but when it was sent."""
     document = decode_text(root.opening("3.0") + raw + root.closing, encoding).encode()
     tree = None
     says = None if is_encoded(raw, encoding) else f"the header is not {encoding}; read as windows-1252"
@@ -385,6 +422,9 @@ def read_header(root: Root, raw: bytes, encoding: str) -> HeaderReading:
         tree = etree.fromstring(document, _parser(recover=True))
     if tree is None:
         return HeaderReading(says=says)
+    if rows is not None:
+        texts = (text for name, text in _spelled_texts(tree) if name == rows.sent_at and text)
+        return HeaderReading(header=MessageHeader(sent_at_text=next(texts, None)), says=says)
     defaults = {name: text for name, text in _named_texts(tree) if name in DEFAULTS and text}
     return HeaderReading(header=_header_fields(tree), defaults=defaults, says=says)
 
@@ -422,5 +462,11 @@ def _first_text(tree: etree._Element, *names: str) -> str | None:
 
 
 def _named_texts(tree: etree._Element) -> Iterator[tuple[str, str]]:
+    """The text of every element by its reference name."""
+    return ((reference_name(name), text) for name, text in _spelled_texts(tree))
+
+
+def _spelled_texts(tree: etree._Element) -> Iterator[tuple[str, str]]:
+    """The same by the local name as it is spelled."""
     for element in tree.iter("*"):
-        yield reference_name(str(element.tag)), strip_blanks("".join(str(part) for part in element.itertext()))
+        yield local_name(str(element.tag)), strip_blanks("".join(str(part) for part in element.itertext()))

@@ -12,12 +12,9 @@ from typing import Final
 
 from syncengine.domain.frame import Context, FrameIndex
 from syncengine.domain.passes import Noted, WarningKind
+from syncengine.domain.rows import Rows
 from syncengine.onix.encoding import BLANKS, Decoder
 from syncengine.onix.envelope import (
-    HEADER_NAMES,
-    NO_PRODUCT_NAMES,
-    RECORD_NAMES,
-    ROOT_NAMES,
     HeaderReading,
     Prolog,
     Root,
@@ -26,14 +23,13 @@ from syncengine.onix.envelope import (
     release_of_content,
 )
 from syncengine.onix.markup import CONSTRUCTS, TERMINATORS, Reader, Tag, Window, read_tag
-from syncengine.onix.recognition import OPENING, OPENING_REACH, RECORD, FramedBatch, Recogniser
+from syncengine.onix.recognition import OPENING_REACH, FramedBatch, Recogniser
+from syncengine.onix.vocabulary import Vocabulary, vocabulary_of
 
 __all__ = ["FramedBatch", "Framer"]
 
 _END_TAG: Final = re.compile(rb"</([^ \t\r\n<>]*+)[^<>]*+(?:>|(?=<))")
 _EXCERPT: Final = 40
-_RECORD_NAME: Final = re.compile(rb"roduct(?=[ \t\r\n/>])(?<=[</:][Pp]roduct)")
-"""A record's tag, start or end: letters are searched for many times faster than what begins with `<`."""
 _LESS: Final = ord("<")
 _GLANCE: Final = 1 << 18
 """How far ahead a record's end is looked for before its tags are walked through; most end within."""
@@ -44,15 +40,16 @@ class Framer:
     """Cuts one message into frames as its bytes come.
 
     What comes out depends on the bytes alone, never on how they were cut into chunks. `feed` and `close` raise NotOnix if the
-    bytes are no ONIX message.
+    bytes are no ONIX message, or where `rows` are expected no message of such rows.
     """
 
-    def __init__(self, *, seed: int, index: FrameIndex) -> None:
+    def __init__(self, *, seed: int, index: FrameIndex, rows: Rows | None = None) -> None:
         self._seed = seed
         self._index = index
+        self._words = vocabulary_of(rows)
         self._decoder = Decoder()
         self._window = Window()
-        self._prolog = Prolog(self._window)
+        self._prolog = Prolog(self._window, self._words)
         self._message: _Message | None = None
 
     def feed(self, chunk: bytes) -> FramedBatch:
@@ -86,7 +83,8 @@ class Framer:
         root = self._prolog.root
         if root is None:
             return None
-        return _Message(self._window, root, self._decoder, Recogniser(self._seed, self._index))
+        recogniser = Recogniser(self._seed, self._index, self._words)
+        return _Message(self._window, root, self._decoder, recogniser, self._words)
 
     @property
     def context(self) -> Context | None:
@@ -142,8 +140,11 @@ class _Notes:
 class _Message(Reader):
     """Reads a message behind its root's start tag: its header, its records, and whatever stands between them."""
 
-    def __init__(self, window: Window, root: Root, decoder: Decoder, recogniser: Recogniser) -> None:
+    def __init__(self, window: Window, root: Root, decoder: Decoder, recogniser: Recogniser, words: Vocabulary) -> None:
         super().__init__(window, self._between)
+        self._words = words
+        self._container: Tag | None = None
+        """The element around records that is open."""
         self.context: Context | None = None
         self.recogniser = recogniser
         self.warnings = _Notes()
@@ -180,8 +181,13 @@ class _Message(Reader):
         elif not self._is_closed and not self._is_torn:
             says = f"the message ends without </{_shown(self._root.name)}>; {self._account()}"
             self.defects.add(line, WarningKind.TRUNCATED, says)
-        elif self.is_complete and not self.recogniser.record_count and not self._is_no_product:
+        elif self.is_complete and not self._may_be_empty and not self.recogniser.record_count:
             self.warnings.add(line, WarningKind.EMPTY, "the message holds neither a record nor NoProduct")
+
+    @property
+    def _may_be_empty(self) -> bool:
+        """Whether a message without records says that there is nothing new: rows say so by none, ONIX by NoProduct."""
+        return self._is_no_product or self._words.rows is not None
 
     def _account(self) -> str:
         return (
@@ -229,24 +235,36 @@ class _Message(Reader):
         tag = self.tag()
         if tag is None:
             return False
-        if tag.local in RECORD_NAMES:
+        words = self._words
+        if tag.local in words.records:
             return self._start_record(tag)
-        if tag.local in ROOT_NAMES:
+        if tag.local in words.roots:
             return self._start_second_message(tag)
         if tag.is_broken:
             return self._stray_text()
-        if tag.local in HEADER_NAMES:
+        if tag.local in words.headers:
             return self._start_header(tag)
+        if tag.local == words.container and not self._is_closed:
+            return self._start_container(tag)
         return self._start_element(tag)
+
+    def _start_container(self, tag: Tag) -> bool:
+        if not tag.is_empty:
+            self._container = tag
+        self.window.position = tag.end
+        return True
 
     def _end_tag(self) -> bool:
         window = self.window
         tag = _END_TAG.match(window.buffer, window.position)
         if tag is None:
             return self.wait_for_more()
-        is_root = tag[1] == self._root.name or tag[1].rpartition(b":")[2] in ROOT_NAMES
+        local = tag[1].rpartition(b":")[2]
+        is_root = tag[1] == self._root.name or local in self._words.roots
         if is_root and not self._is_closed:
             self._close_root(tag[1])
+        elif self._container is not None and local == self._words.container:
+            self._container = None
         else:
             self._complain(window.position, f"an end tag </{_shown(tag[1])}> without its start")
         window.position = tag.end()
@@ -255,6 +273,9 @@ class _Message(Reader):
     def _close_root(self, name: bytes) -> None:
         if name != self._root.name:
             self._complain(self.window.position, f"<{_shown(self._root.name)}> is closed by </{_shown(name)}>")
+        if self._container is not None:
+            self._complain(self.window.position, f"<{_shown(self._container.name)}> has no end tag")
+            self._container = None
         if self.context is None:
             self._open_context()
         self._is_closed = True
@@ -295,7 +316,8 @@ class _Message(Reader):
             self._take_header(HeaderReading(), tag.start)
             return True
         self._name = tag.name
-        return self.enter_walk(self._in_header, tag.end, _header_tags(tag.name, self._root.name), "the header")
+        tags = _header_tags(self._words, tag.name, self._root.name)
+        return self.enter_walk(self._in_header, tag.end, tags, "the header")
 
     def _in_header(self) -> bool:
         window = self.window
@@ -304,7 +326,8 @@ class _Message(Reader):
             return False
         closing = b"</" + self._name
         raw = bytes(window.buffer[window.position : found.start()]) + closing + b">"
-        if not self._take_header(read_header(self._root, raw, self._decoder.encoding), window.position):
+        header = read_header(self._root, raw, self._decoder.encoding, self._words.rows)
+        if not self._take_header(header, window.position):
             return True
         if found[0] != closing:
             self._complain(window.position, "the header has no end tag", WarningKind.HEADER)
@@ -344,14 +367,14 @@ class _Message(Reader):
             return True
         self._name, self._depth, self._swallowed_count = tag.name, 1, 0
         inside = f"the element <{_shown(tag.name)}> of line {self.window.line(tag.start)}"
-        return self.enter_walk(self._in_element, tag.end, _element_tags(tag.name), inside)
+        return self.enter_walk(self._in_element, tag.end, _element_tags(self._words, tag.name), inside)
 
     def _note_element(self, tag: Tag) -> None:
-        if tag.local in NO_PRODUCT_NAMES:
+        if tag.local in self._words.no_records:
             self._is_no_product = True
         elif self._is_closed:
             self._complain(tag.start, f"an element <{_shown(tag.name)}>")
-        else:
+        elif self._words.rows is None:
             says = f"an unknown element <{_shown(tag.name)}> was skipped"
             self.warnings.add(self.window.line(tag.start), WarningKind.STRAY_CONTENT, says)
 
@@ -389,7 +412,14 @@ class _Message(Reader):
             says = f"neither release nor namespace tell the release; {release} by the content"
             self.warnings.add(self._root.line, WarningKind.RELEASE, says)
         encoding, header = self._decoder.encoding, self._header or HeaderReading()
-        self.context = build_context(self._root, release=release, encoding=encoding, header=header)
+        self.context = build_context(
+            self._root,
+            release=release,
+            encoding=encoding,
+            header=header,
+            container=self._container,
+            rows=self._words.rows,
+        )
         self.recogniser.open(self.context)
 
     def _start_record(self, tag: Tag) -> bool:
@@ -406,7 +436,8 @@ class _Message(Reader):
         if end >= 0:
             return self._finish_record(end, passes=passes)
         inside = f"a record that begins in line {window.line(tag.start)}"
-        return self.enter_walk(self._in_record, tag.end, _record_tags(tag.prefix, self._root.name), inside)
+        tags = _record_tags(self._words, tag.prefix, self._root.name)
+        return self.enter_walk(self._in_record, tag.end, tags, inside)
 
     def _end_at_a_glance(self, tag: Tag) -> tuple[int, bool]:
         """Where the record ends, if that is near and plain to see, and whether comments and the like were passed over.
@@ -415,7 +446,8 @@ class _Message(Reader):
         """
         buffer, closing = self.window.buffer, b"</" + tag.name + b">"
         at, limit, passes = tag.end, tag.end + _GLANCE, False
-        while at >= 0 and self._ends_plainly and (found := _RECORD_NAME.search(buffer, at, limit)):
+        search = self._words.record_tag.search
+        while at >= 0 and self._ends_plainly and (found := search(buffer, at, limit)):
             construct = _first_construct(buffer, at, found.start())
             if construct >= 0:
                 at, passes = _behind_construct(buffer, construct, limit), True
@@ -431,13 +463,13 @@ class _Message(Reader):
         window = self.window
         if window.ended or tag.is_empty or len(window.buffer) >= tag.start + OPENING_REACH:
             return False
-        return OPENING.match(window.buffer, tag.start) is None
+        return self._words.opening.match(window.buffer, tag.start) is None
 
     def _in_record(self) -> bool:
         found = self.walk.next(self.window.buffer)
         if found is None:
             return False
-        if found[0].startswith(b"</") and found[0].rpartition(b":")[2].removeprefix(b"</") in RECORD_NAMES:
+        if found[0].startswith(b"</") and found[0].rpartition(b":")[2].removeprefix(b"</") in self._words.records:
             return self.enter(self._in_record_end, self.inside)
         return self._cut_record(found.start())
 
@@ -474,23 +506,26 @@ class _Message(Reader):
 
         A comment or CDATA section that was never closed takes in whole records, up to the end of the next one.
         """
-        buffer, opener = self.window.buffer, b"<" + self._name
-        for found in _RECORD_NAME.finditer(buffer, start + len(opener), end):
+        buffer, opener, words = self.window.buffer, b"<" + self._name, self._words
+        for found in words.record_tag.finditer(buffer, start + len(opener), end):
             at = found.end() - len(opener)
-            if buffer.startswith(opener, at) and OPENING.match(buffer, at, end):
+            if buffer.startswith(opener, at) and words.opening.match(buffer, at, end):
                 return at
         return -1
 
 
 @lru_cache(maxsize=64)
-def _record_tags(prefix: bytes, root_name: bytes) -> tuple[re.Pattern[bytes], int]:
-    """Where a record ends or must have ended: its end tag, another record's start tag, the root's end tag.
+def _record_tags(words: Vocabulary, prefix: bytes, root_name: bytes) -> tuple[re.Pattern[bytes], int]:
+    """Where a record ends or must have ended: its end tag, another record's start tag, the end tag of what it stands in.
 
     With the length of the longest of them, as a walk wants it.
     """
-    record = re.escape(prefix) + RECORD + rb"(?=[ \t\r\n/>])"
-    pattern = rb"<(?:%b|/?%b|/%b(?=[ \t\r\n>]))" % (CONSTRUCTS, record, re.escape(root_name))
-    return re.compile(pattern), len(prefix) + len(root_name) + 16
+    record = re.escape(prefix) + words.record + rb"(?=[ \t\r\n/>])"
+    around = re.escape(root_name)
+    if words.container:
+        around = rb"(?:%b|%b)" % (around, re.escape(prefix + words.container))
+    pattern = rb"<(?:%b|/?%b|/%b(?=[ \t\r\n>]))" % (CONSTRUCTS, record, around)
+    return re.compile(pattern), len(prefix) + len(root_name) + words.longest + 16
 
 
 def _first_construct(buffer: bytes | bytearray, start: int, end: int) -> int:
@@ -520,18 +555,19 @@ def _behind_construct(buffer: bytes | bytearray, start: int, limit: int) -> int:
 
 
 @lru_cache(maxsize=64)
-def _header_tags(name: bytes, root_name: bytes) -> tuple[re.Pattern[bytes], int]:
+def _header_tags(words: Vocabulary, name: bytes, root_name: bytes) -> tuple[re.Pattern[bytes], int]:
     """The same for a header."""
-    record = re.escape(name.rpartition(b":")[0]) + rb":?" + RECORD + rb"(?=[ \t\r\n/>])"
+    record = re.escape(name.rpartition(b":")[0]) + rb":?" + words.record + rb"(?=[ \t\r\n/>])"
     names = rb"/(?:%b|%b)(?=[ \t\r\n>])" % (re.escape(name), re.escape(root_name))
-    return re.compile(rb"<(?:%b|%b|%b)" % (CONSTRUCTS, names, record)), len(name) + len(root_name) + 16
+    reach = len(name) + len(root_name) + words.longest + 16
+    return re.compile(rb"<(?:%b|%b|%b)" % (CONSTRUCTS, names, record)), reach
 
 
 @lru_cache(maxsize=64)
-def _element_tags(name: bytes) -> tuple[re.Pattern[bytes], int]:
+def _element_tags(words: Vocabulary, name: bytes) -> tuple[re.Pattern[bytes], int]:
     """An element's own tags, for its depth, and the start tags of records inside of it."""
-    pattern = rb"<(?:%b|/?%b(?=[ \t\r\n/>])|%b(?=[ \t\r\n/>]))" % (CONSTRUCTS, re.escape(name), RECORD)
-    return re.compile(pattern), len(name) + 16
+    pattern = rb"<(?:%b|/?%b(?=[ \t\r\n/>])|%b(?=[ \t\r\n/>]))" % (CONSTRUCTS, re.escape(name), words.record)
+    return re.compile(pattern), len(name) + words.longest + 16
 
 
 def _shown(name: bytes) -> str:

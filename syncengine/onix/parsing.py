@@ -17,6 +17,7 @@ from syncengine.onix.glance import at_a_glance
 from syncengine.onix.lint import lint
 from syncengine.onix.plain import Written
 from syncengine.onix.reader import Reader, Reading
+from syncengine.onix.rows import read_row
 
 __all__ = ["ParsedRecord", "Reading", "parse", "read"]
 
@@ -43,9 +44,13 @@ def parse(body: bytes, context: Context, reading: Reading | None = None) -> Pars
 
 def read(written: Written, reading: Reading) -> ParsedRecord:
     """The same for a record that may be compared, too."""
-    product = at_a_glance(written, reading.codes)
-    if product is not None:
-        return ParsedRecord(product=product, warnings=(), is_plain=True)
+    rows = written.context.rows
+    if rows is not None:
+        product, noted = read_row(written.body, written.context, rows)
+        return ParsedRecord(product=product, warnings=noted)
+    plain = at_a_glance(written, reading.codes)
+    if plain is not None:
+        return ParsedRecord(product=plain, warnings=(), is_plain=True)
     element, told = with_care(written, reading.codes)
     reader = Reader(reading)
     product = reader.product(element)

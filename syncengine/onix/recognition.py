@@ -10,35 +10,14 @@ from syncengine.domain.frame import Context, Frame, FrameIndex
 from syncengine.domain.ids import RecordReference
 from syncengine.onix.encoding import BLANKS, plain_text
 from syncengine.onix.fingerprint import fingerprint, seed_for
-from syncengine.onix.markup import ATTRIBUTES, PASSED, Window
-
-_PREFIX: Final = rb"(?:[^ \t\r\n<>/:=\"'!?]++:)?+"
-RECORD: Final = rb"(?:Product|product)"
-_REFERENCE: Final = _PREFIX + rb"(?:RecordReference|a001)" + ATTRIBUTES
-OPENING: Final = re.compile(
-    rb"[ \t\r\n]*+(<" + _PREFIX + RECORD + ATTRIBUTES + rb"(?<!/)>)"
-    rb"[ \t\r\n]*+<" + _REFERENCE + rb"(?<!/)>([^<]*+)</"
-)
-"""A record's start tag and the text of its reference, where that comes first and is plain."""
+from syncengine.onix.markup import Window
+from syncengine.onix.vocabulary import Vocabulary
 
 OPENING_REACH: Final = 1024
 """How many bytes of a record are waited for to find its reference, and by it the known frame."""
 
-_FIRST_REFERENCE: Final = re.compile(
-    PASSED + rb"|<" + _REFERENCE + rb"(?:(?<=/)>|>"
-    rb"(?P<text>(?:[^<]++|<!--.*?-->|<!\[CDATA\[.*?\]\]>|<\?.*?\?>)*+)</)",
-    re.DOTALL,
-)
-"""The same anywhere in a record, with what may not be searched for it."""
-
 _RUN: Final = 64
 """How many records are predicted in one go."""
-
-_NOT_WHOLE: Final = re.compile(
-    rb"<" + _PREFIX + rb"(?:NotificationType|a002)" + ATTRIBUTES + rb">[^<0-9]*+(?:04|08|09|88|89)[^<0-9]*+</"
-)
-"""List 1: block updates, notices and tests, behind which the last whole record still holds."""
-
 
 _BLANK: Final = re.compile(rb"[ \t\r\n]*+")
 
@@ -75,7 +54,7 @@ class FramedBatch:
 class Recogniser:
     """Sorts records as they are met: known and unchanged, to be read now, or to be read when no later one can follow."""
 
-    def __init__(self, store_seed: int, index: FrameIndex) -> None:
+    def __init__(self, store_seed: int, index: FrameIndex, words: Vocabulary) -> None:
         self.batch = FramedBatch()
         self.record_count = 0
         self.superseded_count = 0
@@ -83,6 +62,7 @@ class Recogniser:
         self._seed = 0
         self._encoding = ""
         self._index = index
+        self._words = words
         self._known = bytearray(len(index))
         """By position in the index, whether the record has stood in the message."""
         self._unknown: set[int] = set()
@@ -106,7 +86,7 @@ class Recogniser:
     def last_reference(self) -> bytes:
         """Of the last record, as it is written; empty where it has none."""
         if self._last_raw is None:
-            self._last_raw = _raw_reference(self._last_frame, 0, len(self._last_frame))
+            self._last_raw = self._raw_reference(self._last_frame, 0, len(self._last_frame))
         return self._last_raw
 
     def skim(self, window: Window) -> bool:
@@ -114,12 +94,12 @@ class Recogniser:
 
         The bytes equal bytes that were exactly one record in the same context, so nothing in them needs to be looked at.
         """
-        needed = 0
+        needed, words = 0, self._words
         with memoryview(window.buffer) as view:
             while not needed:
                 self._follow(window, view)
-                opening = OPENING.match(window.buffer, window.position)
-                at = self._index.find(opening[2].strip(BLANKS), self._expected) if opening else -1
+                opening = words.opening.match(window.buffer, window.position)
+                at = self._index.find(words.row_prefix + opening[2].strip(BLANKS), self._expected) if opening else -1
                 if opening is None or at < 0 or self._known[at]:
                     break
                 start = opening.start(1)
@@ -186,7 +166,7 @@ class Recogniser:
         One that is doubtful is flagged like a repeated one, so that no prediction ever rests on it.
         """
         start = window.position
-        raw = _raw_reference(window.buffer, start, end)
+        raw = self._raw_reference(window.buffer, start, end)
         identity = self.identity(raw)
         at = self._index.find(identity, self._expected) if identity else -1
         is_repeated = (self._is_repeated(identity, at) or is_doubtful) and bool(identity)
@@ -217,10 +197,10 @@ class Recogniser:
             self.batch.add(frame)
 
     def identity(self, raw: bytes) -> bytes:
-        """A reference's text in UTF-8: two spellings of one reference are the same."""
-        if raw.isascii() and b"&" not in raw and b"<" not in raw:
-            return raw
-        return plain_text(raw, self._encoding).encode("utf-8", "replace")
+        """A record's reference in UTF-8, from its text: two spellings of one are the same. Empty where there is none."""
+        if not (raw.isascii() and b"&" not in raw and b"<" not in raw):
+            raw = plain_text(raw, self._encoding).encode("utf-8", "replace")
+        return self._words.row_prefix + raw if raw else raw
 
     def _is_repeated(self, identity: bytes, at: int) -> bool:
         """Whether the reference stands more than once in its message, now or when last applied; `at` is its place in the index.
@@ -240,24 +220,23 @@ class Recogniser:
     def _defer(self, identity: bytes, frame: Frame) -> None:
         """Keep the frame back; a whole record takes the place of all that came before it, anything else adds to it."""
         run = self._deferred.setdefault(identity, [])
-        if not _NOT_WHOLE.search(frame.body):
+        if not self._words.not_whole.search(frame.body):
             self.superseded_count += len(run)
             run.clear()
         run.append(frame)
+
+    def _raw_reference(self, buffer: bytes | bytearray, start: int, end: int) -> bytes:
+        """The bytes between the tags of a record's reference, without blanks; empty where there are none."""
+        opening = self._words.opening.match(buffer, start, end)
+        if opening is not None:
+            return opening[2].strip(BLANKS)
+        for found in self._words.reference.finditer(buffer, start, end):
+            if found["passed"] is None:
+                return (found["text"] or b"").strip(BLANKS)
+        return b""
 
 
 def _blanks(buffer: bytes | bytearray, at: int) -> bytes:
     """The blanks that begin at a position."""
     found = _BLANK.match(buffer, at)
     return found[0] if found else b""
-
-
-def _raw_reference(buffer: bytes | bytearray, start: int, end: int) -> bytes:
-    """The bytes between the tags of a record's reference, without blanks; empty where there are none."""
-    opening = OPENING.match(buffer, start, end)
-    if opening is not None:
-        return opening[2].strip(BLANKS)
-    for found in _FIRST_REFERENCE.finditer(buffer, start, end):
-        if found["passed"] is None:
-            return (found["text"] or b"").strip(BLANKS)
-    return b""

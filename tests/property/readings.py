@@ -13,7 +13,7 @@ from syncengine.domain.frame import Context, Frame, FrameIndex, KnownFrame
 from syncengine.domain.passes import Noted
 from syncengine.errors import NotOnix
 from syncengine.onix.framing import FramedBatch, Framer
-from syncengine.onix.recognition import _NOT_WHOLE
+from syncengine.onix.vocabulary import ONIX
 
 SEED = 4_711
 RECORDS = frozenset({"Product", "product"})
@@ -99,7 +99,7 @@ def settled_by(whole: Reading, index: FrameIndex) -> tuple[list[Frame], list[int
     for frame in whole.frames:
         at = place_of(frame, index)
         if frame.reference is not None and (frame.repeated or (at >= 0 and index.is_repeated(at))):
-            before = kept_back.get(frame.reference, []) if _NOT_WHOLE.search(frame.body) else []
+            before = kept_back.get(frame.reference, []) if ONIX.not_whole.search(frame.body) else []
             kept_back[frame.reference] = [*before, replace(frame, repeated=True)]
         elif at >= 0 and (index.lengths[at], index.fingerprint(at)) == (len(frame.body), frame.fingerprint):
             unchanged.append(at)
