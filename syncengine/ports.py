@@ -40,6 +40,7 @@ from syncengine.domain.offer import Offer
 from syncengine.domain.order import Order, OrderEvent, OrderState
 from syncengine.domain.passes import Noted, PassMode, PassReport, RecordOutcome
 from syncengine.domain.product import Product, ProductIdentifier
+from syncengine.domain.rows import Rows
 from syncengine.domain.territory import Market
 from syncengine.domain.title import Remembered, Title
 from syncengine.settings import Secret as Secret  # noqa: PLC0414 - adapters know settings by the ports alone
@@ -119,7 +120,7 @@ class Conventions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """One ONIX message of a pass: a page or a file.
+    """One message of a pass, ONIX or rows: a page or a file.
 
     `chunks` gives its bytes, decompressed, in pieces of any size, and raises FeedTorn or another SourceFailed where they
     break off; what is no asynchronous iterator blocks, and is read in a thread. `cursor` is committed with the last of its records; none leaves the stream's cursor as it is.
@@ -148,7 +149,7 @@ class PassPlan:
 
 
 class Source(Protocol):
-    """Reads a distributor's or a folder's ONIX messages."""
+    """Reads a distributor's or a folder's messages, in one or several streams."""
 
     @property
     def name(self) -> SourceName: ...
@@ -159,7 +160,13 @@ class Source(Protocol):
         ...
 
     @property
-    def conventions(self) -> Conventions: ...
+    def conventions(self) -> Conventions:
+        """Of its streams of ONIX. Rows are whole, and in the order of their `sent_at` where they have one."""
+        ...
+
+    def rows(self, stream: StreamName) -> Rows | None:
+        """How the stream's messages are written where they are rows; none for ONIX."""
+        ...
 
     def is_snapshot(self, stream: StreamName) -> bool:
         """Whether absence from a complete full pass of the stream means that a record vanished."""
@@ -173,8 +180,10 @@ class Source(Protocol):
         """The messages of one pass, the next one fetched while the last is worked on; ends with PassEnd, or raises SourceFailed."""
         ...
 
-    async def read_one(self, isbn: Isbn) -> Part | None:
-        """The message of a single title as it is now; none where the distributor does not know it or there is no such call."""
+    async def read_one(self, isbn: Isbn) -> Mapping[StreamName, Part]:
+        """The messages of a single title as it is now, by the stream that each belongs to; streams are left out where the
+        distributor does not know it, or that have no such call.
+        """
         ...
 
     async def check_account(self) -> None:
@@ -222,7 +231,10 @@ class Rules(Protocol):
         ...
 
     def identify(self, product: Product) -> tuple[Isbn, Format] | None:
-        """The title a record belongs to; none where it has no usable identifier."""
+        """The title a record belongs to; none where it has no usable identifier.
+
+        An empty format: the record, a row mostly, is about every title of the ISBN. It names no title by itself.
+        """
         ...
 
     def offer(self, title: Title, market: Market, at: datetime) -> Offer:
@@ -290,7 +302,10 @@ class Calls(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What a store is bound to: a copied or reconfigured store must not sell through another account unasked."""
+    """What a store is bound to: a copied or reconfigured store must not sell through another account unasked.
+
+    `address` is the base address that sales go to; where feeds or tokens come from other hosts does not matter to it.
+    """
 
     kind: str
     address: str
@@ -488,7 +503,9 @@ class Records(Protocol):
         """Every live record, in the order of their ids, with its last applied frame where that may be predicted."""
         ...
 
-    async def live_count(self, source: SourceName) -> int: ...
+    async def live_count(self, source: SourceName, stream: StreamName | None = None) -> int:
+        """How many live records there are of the source, or of one of its streams."""
+        ...
 
     async def known(
         self, source: SourceName, references: Collection[RecordReference]
@@ -509,7 +526,8 @@ class Records(Protocol):
         ...
 
     async def write(self, state: PassState, writes: Sequence[RecordWrite], at: datetime) -> None:
-        """Apply: records, the index by title, the change log, due marks of the new and the previous title.
+        """Apply: records, the index by title, the change log, due marks of the new and the previous title. A record without a
+        format marks every title of its ISBN that another has named.
 
         The updates held for records that are live now are let go: they went into them, or were older.
         """
@@ -632,8 +650,8 @@ class Passes(Protocol):
         """The last passes, newest first, with the instant each ended."""
         ...
 
-    async def has_completed(self, source: SourceName) -> bool:
-        """Whether any pass of the source ever ran to its end."""
+    async def has_completed(self, source: SourceName, streams: Collection[StreamName]) -> bool:
+        """Whether a pass of each of these streams of the source ever ran to its end."""
         ...
 
 
@@ -678,7 +696,11 @@ class Titles(Protocol):
     """Titles, what is remembered of them, their due marks and timers."""
 
     async def read(self, key: TitleKey) -> Sequence[Title]:
-        """The title; with an empty format, every title of the ISBN. Nothing where no record ever named it."""
+        """The title; with an empty format, every title of the ISBN. Nothing where no record ever named it.
+
+        To the records of a title belong those of its ISBN that name no format, and to what is remembered of it what is
+        remembered of them.
+        """
         ...
 
     async def find(self, isbn: Isbn) -> Sequence[TitleKey]:

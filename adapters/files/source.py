@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import glob
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from enum import StrEnum
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from syncengine.domain.ids import Isbn, SourceName, StreamName
 from syncengine.domain.passes import PassMode
+from syncengine.domain.rows import Rows
 from syncengine.errors import InputUnreadable, UsageInvalid
 from syncengine.ports import Conventions, Part, PassEnd, PassPlan
 
@@ -68,6 +69,9 @@ class FileSource:
     def conventions(self) -> Conventions:
         return self._conventions
 
+    def rows(self, stream: StreamName) -> Rows | None:  # noqa: ARG002 - there is one stream
+        return None
+
     def is_snapshot(self, stream: StreamName) -> bool:  # noqa: ARG002 - there is one stream
         return self._mode is PassMode.FULL
 
@@ -91,8 +95,8 @@ class FileSource:
                 yield Part(name=message.name, chunks=pieces)
         yield PassEnd(cursor=None)
 
-    async def read_one(self, isbn: Isbn) -> Part | None:  # noqa: ARG002 - files have no single titles
-        return None
+    async def read_one(self, isbn: Isbn) -> Mapping[StreamName, Part]:  # noqa: ARG002 - files have no single titles
+        return {}
 
     async def check_account(self) -> None:
         """Find and open the files of the next pass; raises InputUnreadable or NotOnix."""

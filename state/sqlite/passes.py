@@ -9,7 +9,7 @@ from datetime import datetime
 
 from state.sqlite import staging
 from state.sqlite.codec import MARKS, REPORT, TALLIES, from_micros_or_none, to_micros
-from state.sqlite.sql import Runs
+from state.sqlite.sql import Runs, listed
 from syncengine.domain.ids import PassId, RecordId, RecordReference, SourceName, StreamName
 from syncengine.domain.message import MessageMark
 from syncengine.domain.passes import PassMode, PassReport
@@ -42,7 +42,10 @@ _KEEP_MESSAGE = "UPDATE streams SET last_message = ? WHERE source = ? AND stream
 _COMPLETED = "UPDATE streams SET last_complete_at = ? WHERE source = ? AND stream = ?"
 _FULLY_READ = "UPDATE streams SET last_full_at = ?, last_full_records = ? WHERE source = ? AND stream = ?"
 _RECENT = "SELECT report, ended_at FROM passes ORDER BY id DESC LIMIT ?"
-_HAS_COMPLETED = "SELECT EXISTS (SELECT 1 FROM streams WHERE source = ? AND last_complete_at IS NOT NULL)"
+_COMPLETED_COUNT = """
+SELECT count(*) FROM streams
+WHERE source = ? AND stream IN (SELECT value FROM json_each(?)) AND last_complete_at IS NOT NULL
+"""
 
 
 class SqlitePasses:
@@ -109,8 +112,8 @@ class SqlitePasses:
     async def recent(self, limit: int) -> Sequence[tuple[PassReport, datetime | None]]:
         return await self._section.read(_recent, limit)
 
-    async def has_completed(self, source: SourceName) -> bool:
-        return await self._section.read(_has_completed, source)
+    async def has_completed(self, source: SourceName, streams: Collection[StreamName]) -> bool:
+        return await self._section.read(_has_completed, source, streams)
 
 
 class RecordIds(Collection[RecordId]):
@@ -261,5 +264,6 @@ def _recent(db: sqlite3.Connection, limit: int) -> list[tuple[PassReport, dateti
     return [(REPORT.unpack(row["report"]), from_micros_or_none(row["ended_at"])) for row in rows]
 
 
-def _has_completed(db: sqlite3.Connection, source: SourceName) -> bool:
-    return bool(db.execute(_HAS_COMPLETED, (source,)).fetchone()[0])
+def _has_completed(db: sqlite3.Connection, source: SourceName, streams: Collection[StreamName]) -> bool:
+    completed = db.execute(_COMPLETED_COUNT, (source, listed(streams))).fetchone()[0]
+    return int(completed) == len(set(streams))

@@ -13,7 +13,7 @@ from state.sqlite.codec import PRODUCT, compress_all, expand_all, from_micros, t
 from state.sqlite.contexts import context_of, numbers_of
 from state.sqlite.frames import frame_entry
 from state.sqlite.sql import Runs, insert_rows, listed, rows_of
-from state.sqlite.titles import mark_due, name_titles
+from state.sqlite.titles import mark_due, mark_isbns_due, name_titles
 from syncengine.domain.frame import FrameIndex
 from syncengine.domain.ids import Format, Isbn, PassId, RecordId, RecordReference, SourceName, StreamName, TitleKey
 from syncengine.domain.product import Product
@@ -22,6 +22,7 @@ from syncengine.ports import AsideKind, KnownRecord, PassState, RecordStatus, Re
 _INDEX = "SELECT id, frame FROM records NOT INDEXED WHERE source = ? AND status = 'live' ORDER BY id"
 _INDEX_ROWS = 10_000
 _LIVE_COUNT = "SELECT count(*) FROM records WHERE source = ? AND status = 'live'"
+_LIVE_COUNT_OF_STREAM = _LIVE_COUNT + " AND stream = ?"
 _KNOWN = """
 SELECT records.*, essence, product, body FROM records
 JOIN contexts ON contexts.id = context_id JOIN record_facts ON record_id = records.id
@@ -73,8 +74,8 @@ class SqliteRecords:
     async def index(self, source: SourceName) -> FrameIndex:
         return await self._section.read(_index, source)
 
-    async def live_count(self, source: SourceName) -> int:
-        return await self._section.read(_live_count, source)
+    async def live_count(self, source: SourceName, stream: StreamName | None = None) -> int:
+        return await self._section.read(_live_count, source, stream)
 
     async def known(
         self, source: SourceName, references: Collection[RecordReference]
@@ -146,8 +147,11 @@ def _index(db: sqlite3.Connection, source: SourceName) -> FrameIndex:
     return FrameIndex(bytes(entries), ids)
 
 
-def _live_count(db: sqlite3.Connection, source: SourceName) -> int:
-    return int(db.execute(_LIVE_COUNT, (source,)).fetchone()[0])
+def _live_count(db: sqlite3.Connection, source: SourceName, stream: StreamName | None) -> int:
+    found = (
+        db.execute(_LIVE_COUNT, (source,)) if stream is None else db.execute(_LIVE_COUNT_OF_STREAM, (source, stream))
+    )
+    return int(found.fetchone()[0])
 
 
 def _known(
@@ -255,10 +259,16 @@ def _ids_for(
 
 
 def _tell(db: sqlite3.Connection, writes: Sequence[RecordWrite]) -> None:
-    """Name the titles, write the change log, and have both the new and the previous title decided again."""
+    """Name the titles, write the change log, and have both the new and the previous title decided again.
+
+    Where no format is named, all titles of the ISBN are meant that records name, and there may be none yet.
+    """
     named = dict.fromkeys(write.key for write in writes if write.key is not None)
     previous = dict.fromkeys(write.previous_key for write in writes if write.previous_key is not None)
-    name_titles(db, named)
+    due = named | previous
+    name_titles(db, [key for key in named if key.format])
     append(db, [line for line in map(line_of, writes) if line is not None])
-    if due := named | previous:
-        mark_due(db, due)
+    if titles := [key for key in due if key.format]:
+        mark_due(db, titles)
+    if isbns := [key for key in due if not key.format]:
+        mark_isbns_due(db, isbns)

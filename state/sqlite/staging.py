@@ -72,7 +72,7 @@ _APPLY = (
     """
     INSERT INTO titles (source, isbn, format, is_named)
     SELECT :source, isbn, format, 1 FROM staged_records
-    WHERE pass_id = :pass_id AND position <= :last AND isbn IS NOT NULL
+    WHERE pass_id = :pass_id AND position <= :last AND isbn IS NOT NULL AND format <> ''
     ON CONFLICT (source, isbn, format) DO UPDATE SET is_named = 1 WHERE is_named = 0
     """,
     """
@@ -87,7 +87,18 @@ _APPLY = (
         UNION
         SELECT previous_isbn, previous_format FROM staged_records WHERE pass_id = :pass_id AND position <= :last
     )
-    WHERE isbn IS NOT NULL
+    WHERE isbn IS NOT NULL AND format <> ''
+    ON CONFLICT (source, isbn, format) DO UPDATE SET sequence = excluded.sequence, position = 0
+    """,
+    # What names no format is about all titles of the ISBN that records name.
+    """
+    INSERT INTO due_marks (source, isbn, format, sequence, position)
+    SELECT source, isbn, titles.format, :sequence, 0 FROM (
+        SELECT isbn FROM staged_records WHERE pass_id = :pass_id AND position <= :last AND format = ''
+        UNION
+        SELECT previous_isbn FROM staged_records WHERE pass_id = :pass_id AND position <= :last AND previous_format = ''
+    ) CROSS JOIN titles USING (isbn)
+    WHERE source = :source AND is_named = 1
     ON CONFLICT (source, isbn, format) DO UPDATE SET sequence = excluded.sequence, position = 0
     """,
     """

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import itemgetter
+from typing import NamedTuple
 
 from state.sqlite.codec import PRODUCT, REMEMBERED, from_micros, from_micros_or_none, to_micros, to_micros_or_none
 from state.sqlite.sql import Runs, insert_rows, listed, next_number, rows_of
@@ -18,13 +19,15 @@ from syncengine.ports import DecidedTitle, DueMark, DueTitle, KnownOffer
 LONG_PAST = datetime.min.replace(tzinfo=UTC)
 
 _READ = """
-SELECT source, isbn, format, remembered FROM titles
-WHERE source = :source AND isbn = :isbn AND (format = :format OR :format = '') AND is_named = 1
-ORDER BY format
+SELECT titles.source, titles.isbn, titles.format, titles.remembered, whole.remembered AS remembered_of_isbn
+FROM titles
+LEFT JOIN titles AS whole ON whole.source = titles.source AND whole.isbn = titles.isbn AND whole.format = ''
+WHERE titles.source = :source AND titles.isbn = :isbn AND (titles.format = :format OR :format = '') AND titles.is_named = 1
+ORDER BY titles.format
 """
 _PRODUCTS = """
-SELECT id, product FROM records JOIN record_facts ON record_id = id
-WHERE source = ? AND isbn = ? AND format = ? AND status = 'live'
+SELECT id, format, product FROM records JOIN record_facts ON record_id = id
+WHERE source = ? AND isbn = ? AND format IN (?, '') AND status = 'live'
 """
 _FIND = "SELECT source, isbn, format FROM titles WHERE isbn = ? AND is_named = 1 ORDER BY source, format"
 _NAME = (
@@ -47,7 +50,13 @@ _MARK = (
 )
 _MARK_TITLES = """
 INSERT INTO due_marks (source, isbn, format, sequence, position)
-SELECT source, isbn, format, :sequence, 0 FROM titles WHERE source = :source
+SELECT source, isbn, format, :sequence, 0 FROM titles WHERE source = :source AND format <> ''
+ON CONFLICT (source, isbn, format) DO UPDATE SET sequence = excluded.sequence, position = 0
+"""
+_MARK_ISBNS = """
+INSERT INTO due_marks (source, isbn, format, sequence, position)
+SELECT source, isbn, format, :sequence, 0 FROM json_each(:isbns) CROSS JOIN titles
+WHERE source = json_extract(value, '$[0]') AND isbn = json_extract(value, '$[1]') AND is_named = 1
 ON CONFLICT (source, isbn, format) DO UPDATE SET sequence = excluded.sequence, position = 0
 """
 _MARK_ORDERS = """
@@ -77,18 +86,20 @@ ORDER BY next_at, source, isbn, format LIMIT :limit
 _MARK_TIMED = "UPDATE due_marks SET timed = 1 WHERE source = ? AND isbn = ? AND format = ?"
 _STOP_TIMER = "UPDATE titles SET next_at = NULL WHERE source = ? AND isbn = ? AND format = ?"
 _TITLES_OF_MARKS = """
-SELECT source, isbn, format, remembered FROM json_each(:marks) CROSS JOIN titles
-WHERE source = json_extract(value, '$[0]') AND isbn = json_extract(value, '$[1]') AND format = json_extract(value, '$[2]')
-    AND is_named = 1 AND NOT EXISTS (
+SELECT titles.source, titles.isbn, titles.format, titles.remembered, whole.remembered AS remembered_of_isbn
+FROM json_each(:marks) CROSS JOIN titles
+LEFT JOIN titles AS whole ON whole.source = titles.source AND whole.isbn = titles.isbn AND whole.format = ''
+WHERE titles.source = json_extract(value, '$[0]') AND titles.isbn = json_extract(value, '$[1]')
+    AND titles.format = json_extract(value, '$[2]') AND titles.is_named = 1 AND NOT EXISTS (
         SELECT 1 FROM orders WHERE orders.source = titles.source AND orders.isbn = titles.isbn
             AND state IN (SELECT value FROM json_each(:live_states))
     )
 """
 _PRODUCTS_OF_MARKS = """
-SELECT source, isbn, format, record_id, product
+SELECT source, isbn, json_extract(value, '$[2]') AS format, records.format AS own_format, record_id, product
 FROM json_each(:marks) CROSS JOIN records CROSS JOIN record_facts ON record_id = records.id
-WHERE source = json_extract(value, '$[0]') AND isbn = json_extract(value, '$[1]') AND format = json_extract(value, '$[2]')
-    AND status = 'live'
+WHERE source = json_extract(value, '$[0]') AND isbn = json_extract(value, '$[1]')
+    AND records.format IN (json_extract(value, '$[2]'), '') AND status = 'live'
 """
 _OFFERS_OF_MARKS = """
 SELECT source, isbn, format, market, state, price, starts_at FROM json_each(:marks) CROSS JOIN offers
@@ -216,6 +227,12 @@ def mark_due(db: sqlite3.Connection, keys: Iterable[TitleKey]) -> None:
     db.execute(_MARK, rows_of((*columns_of(key), sequence, 0) for key in keys))
 
 
+def mark_isbns_due(db: sqlite3.Connection, keys: Iterable[TitleKey]) -> None:
+    """Mark every title that records name of the ISBNs of these keys."""
+    isbns = listed((key.source, key.isbn) for key in keys)
+    db.execute(_MARK_ISBNS, {"isbns": isbns, "sequence": next_number(db, "due_sequence")})
+
+
 def _key(row: sqlite3.Row) -> TitleKey:
     return TitleKey(source=SourceName(row["source"]), isbn=Isbn(row["isbn"]), format=Format(row["format"]))
 
@@ -226,8 +243,11 @@ def _read(db: sqlite3.Connection, key: TitleKey) -> list[Title]:
 
 def _title(db: sqlite3.Connection, row: sqlite3.Row) -> Title:
     key = _key(row)
-    products = [(found["id"], PRODUCT.unpack(found["product"])) for found in db.execute(_PRODUCTS, columns_of(key))]
-    return _title_of(key, row["remembered"], products)
+    found = [
+        _Found(each["id"], each["format"], PRODUCT.unpack(each["product"]))
+        for each in db.execute(_PRODUCTS, columns_of(key))
+    ]
+    return _title_of(key, _memory_of(row), found)
 
 
 def _named(key: TitleKey) -> dict[str, str]:
@@ -287,11 +307,12 @@ def _count_due(db: sqlite3.Connection) -> int:
 def _unawaited(db: sqlite3.Connection, marks: Sequence[DueMark]) -> list[DueTitle]:
     """Bulk reads: with a query or three for each title, a first load would be decided more slowly than it is read."""
     values = {"marks": listed(columns_of(mark.key) for mark in marks if not mark.position), "live_states": _LIVE_STATES}
-    memories = {_key(row): row["remembered"] for row in db.execute(_TITLES_OF_MARKS, values)}
-    products: dict[TitleKey, list[tuple[int, Product]]] = {}
+    memories = {_key(row): _memory_of(row) for row in db.execute(_TITLES_OF_MARKS, values)}
+    products: dict[TitleKey, list[_Found]] = {}
     values = {"marks": listed(map(columns_of, memories))}
     for row in db.execute(_PRODUCTS_OF_MARKS, values):
-        products.setdefault(_key(row), []).append((row["record_id"], PRODUCT.unpack(row["product"])))
+        found = _Found(row["record_id"], row["own_format"], PRODUCT.unpack(row["product"]))
+        products.setdefault(_key(row), []).append(found)
     offers: dict[TitleKey, dict[str, KnownOffer]] = {}
     for row in db.execute(_OFFERS_OF_MARKS, values):
         offers.setdefault(_key(row), {})[row["market"]] = _offer(row)
@@ -306,10 +327,29 @@ def _unawaited(db: sqlite3.Connection, marks: Sequence[DueMark]) -> list[DueTitl
     ]
 
 
-def _title_of(key: TitleKey, remembered: bytes | None, products: Iterable[tuple[int, Product]]) -> Title:
-    records = tuple(product for _, product in sorted(products, key=itemgetter(0)))
-    memory = REMEMBERED.unpack(remembered) if remembered is not None else Remembered()
-    return Title(key=key, records=records, remembered=memory, was_removed=not records)
+class _Found(NamedTuple):
+    """A live record of a title; its own format is empty where it is about all titles of its ISBN."""
+
+    id: int
+    format: str
+    product: Product
+
+
+def _title_of(key: TitleKey, memory: Remembered, found: Iterable[_Found]) -> Title:
+    """A title that a record named, from its live records."""
+    records = sorted(found, key=itemgetter(0))
+    return Title(
+        key=key,
+        records=tuple(record.product for record in records),
+        remembered=memory,
+        was_removed=not any(record.format for record in records),
+    )
+
+
+def _memory_of(row: sqlite3.Row) -> Remembered:
+    """What is remembered of the title, and of the records that are about all titles of its ISBN."""
+    kept = [REMEMBERED.unpack(blob) for blob in (row["remembered"], row["remembered_of_isbn"]) if blob is not None]
+    return kept[0].joined(kept[1]) if len(kept) == 2 else (kept or [Remembered()])[0]
 
 
 def _advance(db: sqlite3.Connection, mark: DueMark, position: int) -> None:

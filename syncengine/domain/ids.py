@@ -28,7 +28,8 @@ _THIRTEEN_DIGITS = re.compile("[0-9]{13}")
 class TitleKey:
     """What orders and rules name: one source's ISBN in one format.
 
-    An empty `format` names every format of the ISBN; only an order that is not yet resolved has one.
+    An empty `format` names every format of the ISBN: an order that is not yet resolved has one, and a record that is about
+    all of them.
     """
 
     source: SourceName

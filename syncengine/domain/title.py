@@ -18,13 +18,23 @@ class Remembered:
 
     withdrawn: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
+    def joined(self, other: Remembered) -> Remembered:
+        """What either of them holds."""
+        if not other.withdrawn or not self.withdrawn:
+            return other if other.withdrawn else self
+        none: frozenset[str] = frozenset()
+        currencies = sorted({*self.withdrawn, *other.withdrawn})
+        return Remembered(
+            withdrawn={each: self.withdrawn.get(each, none) | other.withdrawn.get(each, none) for each in currencies}
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Title:
-    """The live records of all streams of a source that share an ISBN and a format, with what is remembered."""
+    """The live records of all streams of a source that share an ISBN and a format, or name no format, with what is remembered."""
 
     key: TitleKey
     records: tuple[Product, ...] = ()
     remembered: Remembered = Remembered()
     was_removed: bool = False
-    """Whether records of it were known and none is live any more."""
+    """Whether records that name its format were known and none of them is live any more."""

@@ -96,7 +96,8 @@ async def judge_batch(
             await checkpoint()
         reference = frame.reference
         if reference is None:
-            says = "the record has no RecordReference"
+            rows = setting.context.rows
+            says = f"the record has no {rows.reference if rows else 'RecordReference'}"
             verdicts.append(_aside(AsideKind.QUARANTINED, frame, setting, says, None))
             continue
         old = known.get(reference)

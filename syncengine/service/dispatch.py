@@ -222,7 +222,7 @@ class Dispatch:
                 gates=gates,
                 refreshing=False,
                 sends=distributor.calls.operations if distributor.calls else frozenset(),
-                known=await tx.passes.has_completed(key.source),
+                known=await tx.passes.has_completed(key.source, distributor.source.streams),
             ),
             owed=await tx.outbox.of_orders(started) if started else {},
             room=MOST_UNSENT - await tx.outbox.count_unsent(key.source, MOST_UNSENT) if orders else 0,

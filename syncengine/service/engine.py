@@ -301,8 +301,8 @@ class Engine:
             async with self.store.transaction(Urgency.TRADE) as tx:
                 await tx.controls.refreshed(key)
             return
-        report = await self.intake(key.source).refresh(key)
-        log.info("read a single title again", title=str(key), found=report is not None)
+        reports = await self.intake(key.source).refresh(key)
+        log.info("read a single title again", title=str(key), found=bool(reports))
 
     def estimate(self, source: SourceName, count: int) -> float:
         """Seconds that so many sales of a source take under its limit."""

@@ -19,6 +19,7 @@ from syncengine.domain.frame import Context, Frame, FrameIndex
 from syncengine.domain.ids import PassId, RecordId, RecordReference, SourceName, StreamName, TitleKey
 from syncengine.domain.message import MessageMark, MessageOrder
 from syncengine.domain.passes import Noted, PassMode, PassReport, RecordOutcome, WarningKind
+from syncengine.domain.rows import Rows
 from syncengine.errors import FeedTorn, GuardStopped, InputUnreadable, NotOnix, SourceFailed
 from syncengine.logs import Logger
 from syncengine.onix.fingerprint import fingerprint, seed_for, vocabulary_seed
@@ -26,9 +27,11 @@ from syncengine.onix.framing import FramedBatch, Framer
 from syncengine.ports import (
     AsideKind,
     Clock,
+    Conventions,
     Distributor,
     KnownRecord,
     Part,
+    PartialUpdates,
     PassEnd,
     PassPlan,
     PassState,
@@ -76,6 +79,8 @@ class Intake:
     ) -> None:
         self._source = distributor.source
         self._rules = distributor.rules
+        rows = (self._source.rows(stream) for stream in self._source.streams)
+        self._row_prefixes = tuple(each.prefix for each in rows if each is not None)
         self._applier = Applier(self._source.name, self._source.streams, distributor.rules, clock)
         self._store = store
         self._clock = clock
@@ -124,22 +129,29 @@ class Intake:
                     await self._keep_account(work)
         return work.report
 
-    async def refresh(self, key: TitleKey) -> PassReport | None:
-        """Read a single title again and mark it due; none where the distributor does not know it (its records stay)."""
-        part = await self._source.read_one(key.isbn)
-        report = None
-        if part is not None:
-            stream = self._source.streams[0]
-            state, work = await self._begin_single(stream)
-            await self._read_part(replace(part, cursor=None), work)
-            report = work.report
-            report.complete = not work.defective
+    async def refresh(self, key: TitleKey) -> Sequence[PassReport]:
+        """Read a single title again in all its streams and mark it due; its records stay where the distributor does not know it.
+
+        One report for each stream that it was read in.
+        """
+        read = [await self._read_single(stream, part) for stream, part in await self._parts_of(key)]
         async with self._store.transaction(Urgency.TRADE) as tx:
-            if report is not None:
-                await tx.passes.finish(state, report, cursor=None, at=self._clock.now())
+            for work in read:
+                await tx.passes.finish(work.state, work.report, cursor=None, at=self._clock.now())
             await tx.controls.refreshed(key)
             await tx.titles.mark_due([key])
-        return report
+        return [work.report for work in read]
+
+    async def _parts_of(self, key: TitleKey) -> Sequence[tuple[StreamName, Part]]:
+        """What the distributor says of a title, in the order in which its streams are read."""
+        parts = await self._source.read_one(key.isbn)
+        return [(stream, parts[stream]) for stream in self._source.streams if stream in parts]
+
+    async def _read_single(self, stream: StreamName, part: Part) -> Work:
+        _, work = await self._begin_single(stream)
+        await self._read_part(replace(part, cursor=None), work)
+        work.report.complete = not work.defective
+        return work
 
     async def _begin_single(self, stream: StreamName) -> tuple[PassState, Work]:
         async with self._store.transaction(Urgency.TRADE) as tx:
@@ -204,7 +216,7 @@ class Intake:
                 return await self._begin_work(tx, unfinished, options, resumed=True), plan, stands.cursor
             plan = replace(plan, resumes=False)
             whole = plan.mode is PassMode.FULL or options.stage_deltas
-            staged = whole and await tx.records.live_count(self.name) > 0
+            staged = whole and await tx.records.live_count(self.name, stream) > 0
             if options.dry_run:
                 state = self._unwritten(stream, plan.mode)
             else:
@@ -242,10 +254,13 @@ class Intake:
         stands = await tx.passes.stream(self.name, state.stream)
         tallies = Tallies.from_mapping(state.tallies)
         if not state.tallies:
-            tallies.known = await tx.records.live_count(self.name)
+            tallies.known = await tx.records.live_count(self.name, state.stream)
         predicts = tallies.known > 0 and (state.mode is PassMode.FULL or options.stage_deltas)
         index = await tx.records.index(self.name) if predicts else FrameIndex()
         quarantined = await tx.records.quarantined_references(self.name)
+        acknowledges = options.acknowledge
+        if acknowledges is not None and self._source.rows(state.stream) is not None:
+            acknowledges = None  # an acknowledgement speaks of ONIX products
         return Work(
             state=state,
             report=state.report,
@@ -256,7 +271,7 @@ class Intake:
             seen=_marks(index, await tx.passes.seen(state) if resumed and len(index) else ()),
             quarantined=set(quarantined),
             staged=dict(await tx.passes.staged_ids(state)) if state.staged else {},
-            acknowledging=options.acknowledge(self.name, state.stream) if options.acknowledge else None,
+            acknowledging=acknowledges(self.name, state.stream) if acknowledges else None,
             last_message=dict(stands.last_message),
             stood=dict(stands.last_message),
             resumed=resumed,
@@ -284,7 +299,7 @@ class Intake:
         raise SourceFailed(f"{self.name}: the source stopped without saying that it came to its end")
 
     async def _read_part(self, part: Part, work: Work) -> None:
-        framer = Framer(seed=self._seed, index=work.index)
+        framer = Framer(seed=self._seed, index=work.index, rows=self._source.rows(work.state.stream))
         batch = Batch(part=part, framer=framer, may_unstage=bool(work.staged))
         stood = dict(work.last_message)
         work.notes_marks = part.cursor is not None and self._is_of_snapshot(work.state)
@@ -317,7 +332,7 @@ class Intake:
         work.torn = work.torn or is_torn
         if is_torn or framer.defects:
             work.defective = True
-            if self._source.conventions.message_order is not MessageOrder.ARRIVAL:
+            if self._conventions(self._source.rows(work.state.stream)).message_order is not MessageOrder.ARRIVAL:
                 # Sent again, it is no repeat.
                 work.last_message = dict(stood)
         await self._flush(batch, work, cursor=part.cursor)
@@ -358,8 +373,16 @@ class Intake:
             batch.mark = mark_of(context.header)
             if work.acknowledging is not None:
                 work.acknowledging.message(batch.part.name, context.header)
-            batch.is_skipped = passes_over(self._source.conventions.message_order, batch, context.header, work)
+            order = self._conventions(context.rows).message_order
+            batch.is_skipped = passes_over(order, batch, context.header, work)
         return batch.is_skipped
+
+    def _conventions(self, rows: Rows | None) -> Conventions:
+        """The source's own for ONIX; rows are whole, and their messages in order where they tell when they were sent."""
+        if rows is None:
+            return self._source.conventions
+        order = MessageOrder.SENT if rows.sent_at else MessageOrder.ARRIVAL
+        return Conventions(partial_updates=PartialUpdates.WHOLE, message_order=order)
 
     # --- comparing ----------------------------------------------------------------------------------------------------------
 
@@ -432,7 +455,7 @@ class Intake:
             context=context,
             mark=mark,
             rules=self._rules,
-            conventions=self._source.conventions,
+            conventions=self._conventions(context.rows),
             codes=self._parsers.codes,
             at=now,
             arrived_at=now,
@@ -461,13 +484,20 @@ class Intake:
         return known, replace(setting, held=held, staged=staged)
 
     async def _with_rekeyed(self, verdicts: list[Verdict]) -> list[Verdict]:
-        """Tell where a record that is new to a title finds it under another reference (reference/onix.md 2.3)."""
-        arrived = {v.write.key for v in verdicts if v.write and v.write.key and v.write.key != v.write.previous_key}
-        if not arrived:
+        """Tell where a record that is new to a title finds it under another reference (reference/onix.md 2.3).
+
+        A row has its title in common with others by nature.
+        """
+        arrived = {v.write.key for v in verdicts if _is_onix(v) and v.write and v.write.key != v.write.previous_key}
+        titles = [key for key in arrived if key is not None]
+        if not titles:
             return verdicts
         async with self._store.transaction(Urgency.INTAKE) as tx:
-            live = await tx.records.references(self.name, arrived)
-        bearers: dict[TitleKey, set[RecordReference]] = {key: set(references) for key, references in live.items()}
+            live = await tx.records.references(self.name, titles)
+        bearers: dict[TitleKey, set[RecordReference]] = {
+            key: {reference for reference in references if not reference.startswith(self._row_prefixes)}
+            for key, references in live.items()
+        }
         return [_told_rekeyed(verdict, bearers) for verdict in verdicts]
 
     async def _unstage_unchanged(self, gathered: FramedBatch, work: Work) -> None:
@@ -572,10 +602,10 @@ class Intake:
         await self._vanish(work, gone_ids)
         async with self._store.transaction(Urgency.INTAKE) as tx:
             work.report.seconds = self._clock.monotonic() - work.started
-            is_first = work.report.complete and not await tx.passes.has_completed(self.name)
+            was_known = await tx.passes.has_completed(self.name, self.streams)
             await tx.records.forget_tests(self.name, work.report.started_at)
             await tx.passes.finish(work.state, work.report, cursor=cursor, at=self._clock.now())
-            if is_first:
+            if not was_known and await tx.passes.has_completed(self.name, self.streams):
                 await tx.titles.mark_orders_due(self.name)
 
     async def _gone(self, work: Work) -> Sequence[RecordId]:
@@ -689,10 +719,14 @@ def _note_repeated(frames: Sequence[Frame], batch: Batch, work: Work) -> None:
             work.report.warn(Noted(WarningKind.DUPLICATE_REFERENCE, says))
 
 
+def _is_onix(verdict: Verdict) -> bool:
+    return verdict.write is not None and verdict.write.context.rows is None
+
+
 def _told_rekeyed(verdict: Verdict, bearers: dict[TitleKey, set[RecordReference]]) -> Verdict:
     """The verdict, with a warning where its title is known under other references; from now on it is under this one too."""
     write = verdict.write
-    if write is None or write.key is None or write.key == write.previous_key:
+    if write is None or write.key is None or write.key == write.previous_key or not _is_onix(verdict):
         return verdict
     others = sorted(bearers.setdefault(write.key, set()) - {write.reference})
     bearers[write.key].add(write.reference)

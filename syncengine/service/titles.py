@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from syncengine.domain.ids import Isbn, SourceName, TitleKey
+from syncengine.domain.ids import Format, Isbn, SourceName, TitleKey
 from syncengine.domain.offer import Offer
 from syncengine.domain.product import DatedRole, Price, Product, ProductSupply, SalesRights, SupplyDetail
 from syncengine.domain.territory import Territory
@@ -39,12 +39,14 @@ async def known_titles(
     found = []
     for key in sorted(await tx.titles.find(isbn)):
         if source in {None, key.source}:
-            references = (await tx.records.references(key.source, [key])).get(key, ())
+            of_isbn = replace(key, format=Format(""))
+            named = await tx.records.references(key.source, [key, of_isbn])
+            references = [*named.get(key, ()), *named.get(of_isbn, ())]
             records = await tx.records.known(key.source, references)
             offers = await _offers(tx, distributors.get(key.source), key, at)
             live = tuple(records[reference] for reference in references if reference in records)
             found.append(KnownTitle(key=key, records=live, offers=offers))
-    return [title for title in found if title.records]
+    return [title for title in found if any(record.key == title.key for record in title.records)]
 
 
 async def _offers(tx: Transaction, distributor: Distributor | None, key: TitleKey, at: datetime) -> tuple[Offer, ...]:
@@ -65,7 +67,7 @@ def _document(title: KnownTitle, record: KnownRecord, name_of: NameOf) -> Docume
         "format": title.key.format,
         "source": title.key.source,
         "record_reference": record.reference,
-        "release": record.context.release,
+        "release": record.context.release or None,
         "status": record.status.value,
         "facts": _Facts(name_of).document(record.product),
         "description": _description(record, name_of),
@@ -75,6 +77,8 @@ def _document(title: KnownTitle, record: KnownRecord, name_of: NameOf) -> Docume
 
 def _description(record: KnownRecord, name_of: NameOf) -> Document | None:
     """None for a record that holds no ONIX product: a source may tell of prices or stock alone."""
+    if record.context.rows is not None:
+        return None
     from syncengine.onix.describe import describe, description_document
     from syncengine.onix.dialect import read_product
 
@@ -101,6 +105,7 @@ class _Facts:
             "rest_of_world_rights": self._coded(46, product.rest_of_world_rights),
             "sales_restrictions": self._all_coded(71, product.sales_restrictions),
             "supplies": [self._supply(supply) for supply in product.supplies],
+            "row": [{"path": path, "text": text} for path, text in product.row],
         }
 
     def _rights(self, rights: SalesRights) -> Document:

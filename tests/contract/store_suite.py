@@ -45,6 +45,7 @@ from syncengine.domain.message import MessageMark
 from syncengine.domain.order import Order, OrderEvent, OrderRequest, OrderState, Reason
 from syncengine.domain.passes import PassMode, PassReport, RecordOutcome
 from syncengine.domain.product import DatedRole, Price, Product, ProductSupply, SupplyDetail
+from syncengine.domain.rows import Rows
 from syncengine.domain.territory import Market, Territory
 from syncengine.domain.title import Remembered, Title
 from syncengine.errors import StoreFailed, UsageInvalid
@@ -83,6 +84,9 @@ CONTEXT = Context(
     opening=b"<ONIXMessage>",
     closing=b"</ONIXMessage>",
     header=MessageHeader(),
+)
+ROWS = replace(
+    CONTEXT, release="", rows=Rows(root="feed", record="entry", reference="isbn", prefix="stock:", sent_at="updated")
 )
 
 Opener = Callable[[], Awaitable[Store]]
@@ -501,6 +505,18 @@ class StoreSuite:
         assert "3.1" == record.context.release
         assert "New" == record.product.title
 
+    async def test_live_records_are_counted_by_stream(self, store: Store):
+        async with store.transaction(Urgency.INTAKE) as tx:
+            await tx.records.write(await open_pass(tx), [record_write("a"), record_write("b")], NOW)
+            gone = record_write("d", status=RecordStatus.REMOVED)
+            await tx.records.write(await open_pass(tx, stream=STOCK), [record_write("c"), gone], NOW)
+            assert [3, 2, 1, 0] == [
+                await tx.records.live_count(ENQ),
+                await tx.records.live_count(ENQ, ONIX),
+                await tx.records.live_count(ENQ, STOCK),
+                await tx.records.live_count(OTHER, ONIX),
+            ]
+
     async def test_the_last_of_two_writes_of_a_reference_counts(self, store: Store):
         await apply(store, record_write(body=b"old"), record_write(body=b"new"))
 
@@ -630,6 +646,16 @@ class StoreSuite:
         found = {reference: record.context for reference, record in known.items()}
         defaults = replace(CONTEXT, header=header)
         assert {**given, "message": defaults, "next message": defaults, "later": defaults} == found
+
+    async def test_rows_come_back_with_what_they_say_and_how_they_are_written(self, store: Store):
+        said = replace(product("stock:1"), row=(("isbn", "1"), ("price/amount", "9.99"), ("deleted", "")))
+        await apply(store, record_write("stock:1", context=ROWS, product=said, key=key(1, OPEN_FORMAT)))
+        async with store.transaction(Urgency.INTAKE) as tx:
+            [kept] = await tx.records.set_aside([aside("stock:2", context=ROWS)])
+            found = (await tx.records.known(ENQ, [RecordReference("stock:1")]))[RecordReference("stock:1")]
+            assert (said, ROWS, key(1, OPEN_FORMAT)) == (found.product, found.context, found.key)
+            assert [ROWS] == [row.context for row in await tx.records.aside(ENQ)]
+            assert kept.context == ROWS
 
     async def test_the_live_records_of_titles_are_named(self, store: Store):
         await apply(
@@ -863,7 +889,7 @@ class StoreSuite:
         async with store.transaction(Urgency.INTAKE) as tx:
             assert StreamState() == await tx.passes.stream(ENQ, ONIX)
             assert await tx.passes.unfinished(ENQ, ONIX) is None
-            assert not await tx.passes.has_completed(ENQ)
+            assert not await tx.passes.has_completed(ENQ, [ONIX])
             assert [] == list(await tx.passes.recent(10))
 
     async def test_an_interrupted_pass_is_found_as_it_was(self, store: Store, reopen: Opener):
@@ -931,7 +957,7 @@ class StoreSuite:
             await tx.passes.finish(single, single.report, cursor=None, at=NOW)
             assert full == await tx.passes.unfinished(ENQ, ONIX)
             assert StreamState(cursor=b"page 2") == await tx.passes.stream(ENQ, ONIX)
-            assert not await tx.passes.has_completed(ENQ)
+            assert not await tx.passes.has_completed(ENQ, [ONIX])
 
     async def test_staged_writes_come_back_in_order_the_later_for_the_earlier(self, store: Store):
         first, second, third = (record_write(f"r{number}", number=number) for number in (1, 2, 3))
@@ -1044,8 +1070,9 @@ class StoreSuite:
             assert StreamState(
                 cursor=b"end", last_complete_at=NOW + SECOND, last_full_at=NOW + SECOND, last_full_records=12
             ) == await tx.passes.stream(ENQ, ONIX)
-            assert await tx.passes.has_completed(ENQ)
-            assert not await tx.passes.has_completed(OTHER)
+            assert await tx.passes.has_completed(ENQ, [ONIX])
+            assert not await tx.passes.has_completed(ENQ, [ONIX, STOCK])
+            assert not await tx.passes.has_completed(OTHER, [ONIX])
             assert [(state.report, NOW + SECOND)] == list(await tx.passes.recent(10))
 
     async def test_a_complete_delta_keeps_what_the_last_full_pass_left(self, store: Store):
@@ -1066,7 +1093,7 @@ class StoreSuite:
             await tx.passes.finish(state, state.report, cursor=b"end", at=NOW)
             assert StreamState() == await tx.passes.stream(ENQ, ONIX)
             assert await tx.passes.unfinished(ENQ, ONIX) is None
-            assert not await tx.passes.has_completed(ENQ)
+            assert not await tx.passes.has_completed(ENQ, [ONIX])
 
     async def test_recent_passes_newest_first(self, store: Store):
         async with store.transaction(Urgency.INTAKE) as tx:
@@ -1091,6 +1118,100 @@ class StoreSuite:
             assert [key(), key(1, PDF)] == [found.key for found in both]
             assert [key(), key(1, PDF), key(source=OTHER)] == sorted(await tx.titles.find(key().isbn))
             assert {key(): memory} == await tx.titles.remembered([key(), key(1, PDF)])
+
+    async def test_what_names_no_format_belongs_to_every_title_of_its_isbn(self, store: Store):
+        """In one source, and in the order in which records were first known."""
+        await apply(store, record_write("row", key=key(1, OPEN_FORMAT)), record_write("other row", number=2))
+        await apply(store, record_write("r1"), record_write("r2", key=key(1, PDF)))
+        await apply(store, record_write("x1", key=key(source=OTHER)), source=OTHER)
+
+        async with store.transaction(Urgency.TRADE) as tx:
+            assert [
+                Title(key=key(), records=(product("row"), product("r1"))),
+                Title(key=key(1, PDF), records=(product("row"), product("r2"))),
+            ] == list(await tx.titles.read(key(1, OPEN_FORMAT)))
+            assert [Title(key=key(), records=(product("row"), product("r1")))] == list(await tx.titles.read(key()))
+            assert [Title(key=key(source=OTHER), records=(product("x1"),))] == list(
+                await tx.titles.read(key(source=OTHER))
+            )
+            marks = [DueMark(key=of, sequence=1) for of in (key(), key(1, PDF))]
+            found = await tx.titles.unawaited(marks)
+            assert [(product("row"), product("r1")), (product("row"), product("r2"))] == [
+                due.title.records for due in found
+            ]
+
+    @pytest.mark.parametrize("staged", [False, True])
+    async def test_what_names_no_format_marks_the_titles_of_its_isbn(self, store: Store, staged: bool):
+        """New, changed, under another ISBN, vanished; and none where no other record has named one."""
+        row = record_write("row", key=key(1, OPEN_FORMAT))
+        moved = replace(row, key=key(2, OPEN_FORMAT), previous_key=key(1, OPEN_FORMAT))
+        gone = replace(moved, status=RecordStatus.VANISHED, previous_key=key(2, OPEN_FORMAT))
+        await apply(store, record_write("r1"), record_write("r2", key=key(1, PDF)), record_write("r3", number=2))
+        await apply(store, record_write("x1", key=key(source=OTHER)), source=OTHER)
+        for write, due in ((row, {key(), key(1, PDF)}), (moved, {key(), key(1, PDF), key(2)}), (gone, {key(2)})):
+            await drop_marks(store)
+            await self._write(store, write, staged=staged)
+            async with store.transaction(Urgency.TRADE) as tx:
+                assert due == {mark.key for mark in await tx.titles.due(NOW, 10)}
+
+    @pytest.mark.parametrize("staged", [False, True])
+    async def test_what_names_no_format_is_no_title_by_itself(self, store: Store, staged: bool):
+        """It is taken up as soon as a record names one."""
+        await self._write(store, record_write("row", key=key(1, OPEN_FORMAT)), staged=staged)
+        memory = Remembered(withdrawn={"CAD": frozenset({"CA"})})
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.remember({key(1, OPEN_FORMAT): memory})
+            assert [] == list(await tx.titles.due(NOW, 10))
+            assert [] == list(await tx.titles.find(key().isbn))
+            assert [] == list(await tx.titles.read(key()))
+            assert [] == list(await tx.titles.read(key(1, OPEN_FORMAT)))
+            await tx.titles.mark_source_due(ENQ)
+            assert [] == list(await tx.titles.due(NOW, 10))
+        await self._write(store, record_write("r1"), staged=staged)
+        async with store.transaction(Urgency.TRADE) as tx:
+            [mark] = await tx.titles.due(NOW, 10)
+            [title] = await tx.titles.read(mark.key)
+            assert Title(key=key(), records=(product("row"), product("r1")), remembered=memory) == title
+            assert [key()] == list(await tx.titles.find(key().isbn))
+
+    @staticmethod
+    async def _write(store: Store, write: RecordWrite, *, staged: bool) -> None:
+        async with store.transaction(Urgency.INTAKE) as tx:
+            state = await open_pass(tx)
+            if staged:
+                await tx.passes.stage(state, [write])
+                assert 1 == await tx.passes.apply_staged(state, 10, NOW)
+            else:
+                await tx.records.write(state, [write], NOW)
+
+    async def test_a_title_was_removed_though_what_names_no_format_is_left(self, store: Store):
+        await apply(store, record_write("row", key=key(1, OPEN_FORMAT)), record_write("r1"), record_write("r2"))
+        await apply(store, record_write("r1", status=RecordStatus.REMOVED))
+        async with store.transaction(Urgency.TRADE) as tx:
+            [title] = await tx.titles.read(key())
+            assert ((product("row"), product("r2")), False) == (title.records, title.was_removed)
+        await apply(store, record_write("r2", status=RecordStatus.VANISHED))
+        async with store.transaction(Urgency.TRADE) as tx:
+            [title] = await tx.titles.read(key())
+            assert ((product("row"),), True) == (title.records, title.was_removed)
+            [due] = await tx.titles.unawaited([DueMark(key=key(), sequence=1)])
+            assert title == due.title
+
+    async def test_what_is_remembered_of_an_isbn_is_remembered_of_its_titles(self, store: Store):
+        own = Remembered(withdrawn={"CAD": frozenset({"CA"}), "USD": frozenset({"US"})})
+        of_isbn = Remembered(withdrawn={"CAD": frozenset({"US"}), "EUR": frozenset({"FR"})})
+        both = Remembered(
+            withdrawn={"CAD": frozenset({"CA", "US"}), "EUR": frozenset({"FR"}), "USD": frozenset({"US"})}
+        )
+        await apply(store, record_write("r1"), record_write("r2", key=key(1, PDF)), record_write("r3", number=2))
+        async with store.transaction(Urgency.TRADE) as tx:
+            await tx.titles.remember({key(): own, key(1, OPEN_FORMAT): of_isbn})
+            assert [both, of_isbn] == [title.remembered for title in await tx.titles.read(key(1, OPEN_FORMAT))]
+            assert [Remembered()] == [title.remembered for title in await tx.titles.read(key(2))]
+            marks = [DueMark(key=of, sequence=1) for of in (key(), key(1, PDF), key(2))]
+            found = await tx.titles.unawaited(marks)
+            assert [both, of_isbn, Remembered()] == [due.title.remembered for due in found]
+            assert {key(): own} == await tx.titles.remembered([key()])
 
     async def test_a_title_whose_records_are_all_gone_was_removed(self, store: Store):
         await apply(store, record_write("r1"), record_write("r2", number=2))

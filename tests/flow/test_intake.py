@@ -46,7 +46,7 @@ class Shop:
     async def read_again(self, number: int, **facts: str):
         """Read a single title, which the distributor now serves with these facts."""
         crawled, self.source = self.source, Pages([], single=message(product(number, **facts)))
-        report = await self.intake().refresh(title_key(number))
+        [report] = await self.intake().refresh(title_key(number))
         self.source = crawled
         return report
 
@@ -464,7 +464,7 @@ class TestSingle:
                 await tx.titles.clear([mark])
             await tx.controls.ask_refresh([self.KEY])
         shop.source = Pages([], single=message(product(1, price="8.99")))
-        report = await shop.intake().refresh(self.KEY)
+        [report] = await shop.intake().refresh(self.KEY)
         assert counted(report) == {"changed": 1}
         async with shop.store.transaction(Urgency.COMMAND) as tx:
             assert await tx.controls.refreshes() == []
@@ -517,7 +517,7 @@ class TestSingle:
     async def test_a_title_that_is_not_known_keeps_its_record(self, shop):
         await shop.run(message(product(1)))
         shop.source = Pages([])
-        assert await shop.intake().refresh(self.KEY) is None
+        assert not await shop.intake().refresh(self.KEY)
         assert await shop.live() == {"ENQC1-epub"}
 
 

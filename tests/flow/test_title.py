@@ -134,6 +134,7 @@ async def test_a_title_comes_with_facts_description_and_offers(shop):
                 ],
             }
         ],
+        "row": [],
     } == title["facts"]
     assert [("GB/GBP", "FOR_SALE"), ("IE/EUR", "UNPRICED")] == [
         (offer["market"], offer["state"]) for offer in title["offers"]

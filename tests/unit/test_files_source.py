@@ -320,7 +320,7 @@ async def test_what_a_file_source_promises():
     assert PassMode.DELTA is deltas.plan(STREAM, None, None, START).mode
     assert PassMode.FULL is deltas.plan(STREAM, None, PassMode.FULL, START).mode
     assert PartialUpdates.MERGE is snapshots.conventions.partial_updates
-    assert await snapshots.read_one(Isbn("9780000000002")) is None
+    assert {} == await snapshots.read_one(Isbn("9780000000002"))
 
 
 @pytest.mark.parametrize("step", [1, 7, 1000])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ from syncengine.domain.passes import RecordOutcome
 from syncengine.errors import RecordInvalid
 from syncengine.onix.codelists import CodeList, CodeLists, standard
 from syncengine.onix.parsing import parse
-from syncengine.service.parsers import Base, Parsers
+from syncengine.service.parsers import Base, Compared, Parsers
 from tests.records import context, record
+from tests.rows import STOCK_ROWS, entry, stock
 
 
 def bodies(count):
@@ -84,6 +86,28 @@ async def test_records_are_compared_with_what_is_known_of_them(workers):
     assert [changed, touched, None, "not well-formed"] * 10 == [
         str(result)[:15] if isinstance(result, RecordInvalid) else result.comparison for result in results
     ]
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+async def test_rows_are_read_and_compared_like_records(workers):
+    head, tail = stock().split(b"</feed>")[0], b"</feed>"
+    within = replace(context(), opening=head, closing=tail, release="", rows=STOCK_ROWS)
+    old, new = entry("978").strip().encode(), entry("978", published="false").strip().encode()
+    base = Base(product=parse(old, within).product, body=old, context=within)
+    parsers = Parsers(workers)
+    try:
+        if workers:
+            await ready(parsers)
+        results = await parsers.parse([new, old, new, b"<entry>"] * 10, within, bases=[base, base, None, base] * 10)
+    finally:
+        parsers.close()
+    told = FieldChange(field="row/published", old="true", new="false")
+    changed = Comparison(outcome=RecordOutcome.CHANGED, fields=(told,))
+    assert [changed, Comparison(outcome=RecordOutcome.TOUCHED), None, "not well-formed"] * 10 == [
+        str(result)[:15] if isinstance(result, RecordInvalid) else result.comparison for result in results
+    ]
+    assert isinstance(results[0], Compared)
+    assert parse(new, within).product == results[0].product
 
 
 async def test_nobody_waits_for_worker_processes_to_start():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
@@ -14,6 +14,7 @@ from adapters.http.headers import http_date, next_link, resolve
 from adapters.http.session import Answer, HttpSession
 from syncengine.domain.ids import Isbn, SourceName, StreamName
 from syncengine.domain.passes import PassMode
+from syncengine.domain.rows import Rows
 from syncengine.errors import FullPassNeeded, SourceFailed, SourceRefused
 from syncengine.ports import Conventions, Part, PartialUpdates, PassEnd, PassPlan, World
 
@@ -77,6 +78,9 @@ class DeMarqueSource:
     def conventions(self) -> Conventions:
         return Conventions(partial_updates=PartialUpdates.WHOLE)
 
+    def rows(self, stream: StreamName) -> Rows | None:  # noqa: ARG002 - there is one stream
+        return None
+
     def is_snapshot(self, stream: StreamName) -> bool:  # noqa: ARG002 - there is one stream
         return True
 
@@ -124,9 +128,11 @@ class DeMarqueSource:
                 await asyncio.gather(coming, return_exceptions=True)
         yield PassEnd(cursor=walk.end(self._margin))
 
-    async def read_one(self, isbn: Isbn) -> Part | None:
+    async def read_one(self, isbn: Isbn) -> Mapping[StreamName, Part]:
         answer = await self._feed.page(f"{self._base}publications/{quote(isbn, safe='')}.onix", "publication")
-        return None if answer.status == 404 else Part(name=f"publication {isbn}", chunks=_whole(answer.body))
+        if answer.status == 404:
+            return {}
+        return {STREAM: Part(name=f"publication {isbn}", chunks=_whole(answer.body))}
 
     async def check_account(self) -> None:
         """Ask for the agreements (contract 6.1), which every known organisation has; raises SourceRefused for another.
