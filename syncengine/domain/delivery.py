@@ -39,7 +39,8 @@ class Operation:
     """A decided operation: everything a distributor's calls need, and nothing they must interpret.
 
     `amount` is in the distributor's own terms: the feed price of `price_type`; `tax_percent` the rate for a net amount where
-    one is known. `reference` is the transaction id, in `[A-Za-z0-9_-]+`; so is `customer_id`.
+    one is known. `reference` is the transaction id, in `[A-Za-z0-9_-]+`; so is `customer_id`. `consumer_id` is the customer's id
+    with the distributor, where the shop knows it. `customer_name` is both names as one.
     """
 
     kind: OperationKind
@@ -53,6 +54,9 @@ class Operation:
     protection: str | None = None
     terms: Mapping[str, str] = field(default_factory=dict)
     customer_name: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    consumer_id: str | None = None
     reason: str | None = None
 
 

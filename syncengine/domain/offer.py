@@ -67,7 +67,8 @@ class Offer:
     `terms` are the distributor's words that a sale needs besides the price (format, protection, resource id); they are
     opaque to the engine and given to the calls of the same distributor. `next_change_at` is the next instant at which this
     offer may differ although nothing is received; `starts_at` the start of sale, past or to come. `check_first` asks for a
-    simulation or a canary before the sales of a release go out in bulk.
+    simulation or a canary before the sales of a release go out in bulk. `name_letters` is how many characters the customer's first
+    and last name must have each, for a watermark; 0 where it takes none.
     """
 
     key: TitleKey
@@ -80,6 +81,7 @@ class Offer:
     declares_preorders: bool = False
     held_orders: HeldOrders = HeldOrders.KEEP
     check_first: bool = False
+    name_letters: int = 0
     price: OfferPrice | None = None
     terms: Mapping[str, str] = field(default_factory=dict)
     starts_at: datetime | None = None

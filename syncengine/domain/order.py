@@ -54,6 +54,8 @@ class Reason(StrEnum):
     NO_CALLS = "NO_CALLS"
     """The source is a plain file: there is nobody to order from."""
     PROTECTION_NOT_OFFERED = "PROTECTION_NOT_OFFERED"
+    NAMES_MISSING = "NAMES_MISSING"
+    """The file is watermarked with the customer's names, and they are not given, or shorter than the distributor takes."""
     PRICE_ABOVE_AGREED = "PRICE_ABOVE_AGREED"
     PRICE_DIFFERS = "PRICE_DIFFERS"
     NO_PRICE_AGREED = "NO_PRICE_AGREED"

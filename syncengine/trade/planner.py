@@ -151,11 +151,20 @@ def _refusal(order: Order, offer: Offer) -> tuple[Reason, str] | None:
     wanted = order.request.protection
     if wanted and wanted not in offered_protections(offer) and offer.state not in _REFUSALS:
         return Reason.PROTECTION_NOT_OFFERED, f"{wanted} is not among {', '.join(offered_protections(offer)) or 'none'}"
+    if offer.state not in _REFUSALS and (lacking := _lacking_names(order, offer)):
+        return Reason.NAMES_MISSING, lacking
     if offer.accepts_orders or offer.accepts_preorders:
         return None
     if reason := _REFUSALS.get(offer.state):
         return reason, says
     return None
+
+
+def _lacking_names(order: Order, offer: Offer) -> str:
+    """What the watermark would lack of the customer's names; empty where it lacks nothing."""
+    names = {"first_name": order.request.first_name, "last_name": order.request.last_name}
+    short = [name for name, text in names.items() if len(text or "") < offer.name_letters]
+    return f"the watermark takes {' and '.join(short)} of at least {offer.name_letters} letters" if short else ""
 
 
 def offered_protections(offer: Offer) -> tuple[str, ...]:
@@ -204,6 +213,10 @@ def _sell(steps: _Steps, offer: Offer, price: OfferPrice, now: Circumstances) ->
     if found := violation(steps.order, price):
         _to_waiting(steps)
         steps.to(OrderState.ATTENTION, found[0], found[1])
+        return steps.plan()
+    if lacking := _lacking_names(steps.order, offer):
+        _to_waiting(steps)
+        steps.to(OrderState.ATTENTION, Reason.NAMES_MISSING, lacking)
         return steps.plan()
     payable = consumer_amount(price)
     unpaid = steps.order.request.payment is Payment.ON_RELEASE and steps.order.paid_amount != payable
@@ -287,5 +300,8 @@ def _operation(
         protection=order.protection,
         terms=dict(offer.terms) if offer else {},
         customer_name=name or None,
+        first_name=request.first_name,
+        last_name=request.last_name,
+        consumer_id=request.consumer_id,
         reason=reason,
     )

@@ -139,6 +139,37 @@ class TestReceived:
     def test_that_was_cancelled_is_given_up(self):
         assert path(decide(an_order(cancel_requested=True), an_offer(), circumstances())) == [S.CANCELLED]
 
+    def test_names_whom_it_is_for(self):
+        request = a_request(first_name="Zoé", last_name="Roy", consumer_id="5d0c")
+        operation = decide(an_order(request=request), an_offer(), circumstances(a_gate())).operation
+        assert operation is not None
+        assert ("Zoé", "Roy", "5d0c") == (operation.first_name, operation.last_name, operation.consumer_id)
+        assert "Zoé Roy" == operation.customer_name
+
+    @pytest.mark.parametrize(
+        ("names", "lacking"),
+        [
+            ({}, "first_name and last_name"),
+            ({"first_name": "Zoé"}, "last_name"),
+            ({"first_name": "Z", "last_name": "Roy"}, "first_name"),
+        ],
+    )
+    @pytest.mark.parametrize("state", [OfferState.FOR_SALE, OfferState.PREORDER, OfferState.ANNOUNCED])
+    def test_is_refused_without_the_names_that_a_watermark_takes(self, names, lacking, state):
+        plan = decide(an_order(request=a_request(**names)), an_offer(state, name_letters=2), circumstances(a_gate()))
+        assert path(plan) == [S.REFUSED]
+        assert plan.order.reason is Reason.NAMES_MISSING
+        assert plan.order.note == f"the watermark takes {lacking} of at least 2 letters"
+
+    def test_is_placed_with_the_names_that_a_watermark_takes(self):
+        request = a_request(first_name="Bo", last_name="Li")
+        plan = decide(an_order(request=request), an_offer(name_letters=2), circumstances(a_gate()))
+        assert path(plan) == [S.PLACING]
+
+    def test_why_it_cannot_be_sold_at_all_goes_before_its_names(self):
+        plan = decide(an_order(), an_offer(OfferState.WITHDRAWN, name_letters=2), circumstances())
+        assert plan.order.reason is Reason.WITHDRAWN
+
 
 class TestWaiting:
     def test_is_placed_when_the_gate_opens(self):
@@ -203,6 +234,13 @@ class TestWaiting:
 
     def test_that_was_cancelled_is_given_up(self):
         assert path(decide(an_order(S.WAITING, cancel_requested=True), an_offer(), circumstances())) == [S.CANCELLED]
+
+    @pytest.mark.parametrize("state", [S.WAITING, S.PAYABLE])
+    def test_waits_for_a_person_where_its_watermark_has_come_to_take_names(self, state):
+        plan = decide(an_order(state), an_offer(name_letters=2), circumstances(a_gate()))
+        assert S.ATTENTION is path(plan)[-1]
+        assert plan.order.reason is Reason.NAMES_MISSING
+        assert plan.operation is None
 
 
 class TestPaymentOnRelease:
