@@ -15,7 +15,15 @@ from syncengine.delivery.spend import SpendGuard
 from syncengine.delivery.worker import Worker
 from syncengine.domain.ids import SourceName, StreamName, TitleKey
 from syncengine.domain.passes import PassMode, PassReport
-from syncengine.errors import FullPassNeeded, SourceFailed, SourceRefused, SourceUnreachable, UsageInvalid
+from syncengine.errors import (
+    FullPassNeeded,
+    GuardStopped,
+    InputUnreadable,
+    SourceFailed,
+    SourceRefused,
+    SourceUnreachable,
+    UsageInvalid,
+)
 from syncengine.logs import Logger
 from syncengine.ports import Clock, Distributor, Pace, SetAside, Store, Transaction, Urgency
 from syncengine.service.dispatch import Dispatch
@@ -172,14 +180,23 @@ class Engine:
         """One pass of every stream of a source, one after the other; at most `max_passes` sources at once.
 
         Files of one delta are kept apart until all have been read, so that only the last word of each record counts. `begun` is
-        given each report as it begins, so that a pass that breaks off has one too.
+        given each report as it begins, so that a pass that breaks off has one too. A stream that cannot be read, or that a guard
+        stops, keeps none of the others from being read: what stops a sale may stand in any of them. Then the first error is raised.
         """
         intake = self.intake(source)
         if self.distributors[source].calls is None:
             options = replace(options, stage_deltas=True)
         async with self._pass_locks[source], self._passes:
+            failure: SourceFailed | GuardStopped | InputUnreadable | None = None
             for stream in intake.streams:
-                await self._run_pass(intake, stream, options, begun)
+                try:
+                    await self._run_pass(intake, stream, options, begun)
+                except (SourceFailed, GuardStopped, InputUnreadable) as error:
+                    if failure is not None:
+                        log.warning("another stream failed", source=source, stream=stream, error=str(error))
+                    failure = failure or error
+            if failure is not None:
+                raise failure
 
     async def retry(self, rows: Sequence[SetAside]) -> PassReport:
         """Read frames of one source and stream again that were set aside. Raises UsageInvalid for a source that is not configured."""

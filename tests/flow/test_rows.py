@@ -15,7 +15,7 @@ from syncengine.domain.delivery import OperationKind
 from syncengine.domain.ids import Format, Isbn, RecordId, StreamName, TitleKey
 from syncengine.domain.offer import Offer, OfferPrice, OfferState, TaxBasis
 from syncengine.domain.order import OrderEvent, OrderState, Reason
-from syncengine.domain.passes import PassMode
+from syncengine.domain.passes import PassMode, PassReport
 from syncengine.domain.title import Remembered
 from syncengine.errors import FeedTorn, GuardStopped, NotOnix
 from syncengine.ports import (
@@ -30,14 +30,16 @@ from syncengine.ports import (
     Urgency,
 )
 from syncengine.service.dispatch import Dispatch
+from syncengine.service.engine import Engine, Parts
 from syncengine.service.intake import Intake
 from syncengine.service.options import PassOptions
 from syncengine.service.parsers import Parsers
 from syncengine.service.titles import known_titles, title_documents
-from syncengine.settings import GuardSettings
+from syncengine.settings import GuardSettings, OrderSettings
 from tests.clock import JumpClock
 from tests.flow.pages import CA, SOURCE, STREAM, isbn, message, product
 from tests.orders import a_request, an_order
+from tests.pace import FreePace
 from tests.rows import AGREEMENT_ROWS, STOCK_ROWS, agreement, agreements, entry, stock
 
 STOCK, AGREEMENTS = StreamName("stock"), StreamName("agreements")
@@ -287,6 +289,28 @@ class TestPasses:
         for stream, page in ((STOCK, stock()), (AGREEMENTS, agreements())):
             report = await shop.read(stream, page, mode=PassMode.DELTA)
             assert (True, {}, []) == (report.complete, counted(report), report.warnings)
+
+    async def test_a_stream_that_cannot_be_read_keeps_none_of_the_others_from_it(self, shop):
+        """The first error is raised, and each pass has its account."""
+        engine = Engine(
+            Parts(
+                store=shop.store,
+                clock=shop.clock,
+                pace=FreePace(),
+                distributors={SOURCE: replace(shop.distributor, calls=None)},
+                parsers=Parsers,
+                orders=OrderSettings(),
+                guards=shop.guards,
+            )
+        )
+        shop.source.pages = {STREAM: [b"<html/>"], STOCK: [stock(entry(isbn(0)))], AGREEMENTS: [b"{}"]}
+        reports: list[PassReport] = []
+        with pytest.raises(NotOnix, match="an HTML page"):
+            await engine.run_passes(SOURCE, PassOptions(), reports.append)
+        assert [(STREAM, False), (STOCK, True), (AGREEMENTS, False)] == [
+            (report.stream, report.complete) for report in reports
+        ]
+        assert {f"stock:{isbn(0)}"} == await shop.live()
 
 
 class TestGuards:

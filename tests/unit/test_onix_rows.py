@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from syncengine.catalogue.compare import compare
@@ -85,6 +87,12 @@ class TestFraming:
         assert [f"agreement:{isbn}" for isbn in ISBNS] == found.references
         assert (True, []) == (found.framer.complete, found.told)
         assert "2026-11-01T06:00:00" == found.context.header.sent_at_text
+
+    def test_an_element_of_the_feed_itself_may_tell_when_it_was_sent(self, chunk_size):
+        rows = replace(STOCK_ROWS, header="updated", sent_at="updated")
+        found = Reading(stock(entry(ISBNS[0]), day=3), rows, chunk_size=chunk_size)
+        assert "2026-11-03T00:00:00Z" == found.context.header.sent_at_text
+        assert [f"stock:{ISBNS[0]}"] == found.references
 
     def test_those_that_are_known_come_out_as_known(self, chunk_size):
         """In another page of the feed, under another cursor, in another order, with one that has changed."""
