@@ -57,6 +57,7 @@ SALE, DECLARATION, REFUND, PROBE = (
 )
 CUT = Receipt(arrival=Arrival.UNKNOWN, at=JumpClock().now(), detail="cut")
 DOWN = Receipt(arrival=Arrival.NOT_SENT, at=JumpClock().now(), detail="refused")
+NO_TOKEN = Receipt(arrival=Arrival.REFUSED, at=JumpClock().now(), detail="the token service refuses the client")
 
 
 @dataclass
@@ -140,6 +141,8 @@ class Distributor:
     def _read(self, receipt: Receipt) -> Verdict:
         if receipt.arrival is Arrival.NOT_SENT:
             return Verdict(outcome=Outcome.FAILED_BEFORE_SENDING)
+        if receipt.arrival is Arrival.REFUSED:
+            return Verdict(outcome=Outcome.UNAUTHORIZED, word=receipt.detail)
         if receipt.arrival is Arrival.UNKNOWN:
             return Verdict(outcome=Outcome.UNKNOWN)
         word = receipt.body.decode()
@@ -513,13 +516,17 @@ async def test_a_distributor_that_is_down_burns_attempts_until_a_person_is_asked
     assert not entry.ever_sent, "it may still be cancelled: nothing was ever received"
 
 
-async def test_refused_credentials_pause_the_source_and_lose_nothing(house):
-    house.distributor.script = {"r1": ["UNAUTHORIZED"], "r2": ["UNAUTHORIZED"]}
+@pytest.mark.parametrize(
+    ("refusal", "says"), [("UNAUTHORIZED", "says UNAUTHORIZED"), (NO_TOKEN, "the token service refuses the client")]
+)
+async def test_refused_credentials_pause_the_source_and_lose_nothing(house, refusal, says):
+    """Whether the distributor refuses them or whoever was to give them."""
+    house.distributor.script = {"r1": [refusal], "r2": [refusal]}
     await house.owe("r1", "r2")
 
     await house.drain()
 
-    assert await house.paused() == "the distributor refuses the credentials: says UNAUTHORIZED"
+    assert await house.paused() == f"the distributor refuses the credentials: {says}"
     entries = await house.entries()
     assert {(entry.state, entry.attempts, entry.ever_sent) for entry in entries.values()} == {
         (EntryState.PENDING, 0, False)
@@ -529,6 +536,16 @@ async def test_refused_credentials_pause_the_source_and_lose_nothing(house):
     await house.resume()
     await house.drain()
     assert sorted(house.register.told[-2:]) == settled("r1", "r2")
+
+
+async def test_who_is_refused_a_token_does_not_take_the_distributor_for_unreachable(house):
+    references = [f"r{number}" for number in range(FAILURES)]
+    house.distributor.concurrency = FAILURES
+    house.distributor.everything = NO_TOKEN
+    await house.owe(*references)
+    worker = await house.drain()
+    assert FAILURES == len(house.distributor.sent)
+    assert BreakerState.CLOSED is worker.breaker.state
 
 
 async def test_a_pause_holds_back_what_waits_for_its_turn(house):
