@@ -6,7 +6,7 @@ import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,21 +54,34 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
 
 @asynccontextmanager
 async def wired(wire: Wire) -> AsyncIterator[str]:
-    """A server of bytes: `wire` is called for each connection."""
+    """A server of bytes: `wire` is called for each connection, and cut off at the end."""
+    connections: list[asyncio.Task[None]] = []
+    writers: list[asyncio.StreamWriter] = []
 
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await wire(reader, writer)
         except ConnectionError:
             pass
         finally:
             writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        connections.append(asyncio.ensure_future(serve(reader, writer)))
 
     server = await asyncio.start_server(connected, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for connection, writer in zip(connections, writers, strict=True):
+            connection.cancel()
+            writer.transport.abort()
+        await asyncio.gather(*connections, return_exceptions=True)
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager
