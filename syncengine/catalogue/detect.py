@@ -25,7 +25,9 @@ from syncengine.domain.territory import Territory
 
 _SHOWN_CODES = 4
 _SHOWN_CHARACTERS = 200
-_facts_of_supply = attrgetter("market_reference", "markets", "market_restrictions", "market_status", "market_dates")
+_facts_of_supply = attrgetter(
+    *("market_reference", "markets", "market_restrictions", "market_outlets", "market_status", "market_dates")
+)
 _facts_of_detail = attrgetter(
     *("supplier_role", "supplier_name", "supplier_identifiers", "availability", "dates", "unpriced")
 )
@@ -393,7 +395,8 @@ def _market(supply: ProductSupply, where: str) -> list[Line]:
 
 
 def _market_restrictions(supply: ProductSupply, where: str) -> list[Line]:
-    return _listed(supply.market_restrictions, key=where, prefix=where)
+    outlets = _listed(supply.market_outlets, key=(where, "outlets"), prefix=_words(where, "outlet"))
+    return [*_listed(supply.market_restrictions, key=where, prefix=where), *outlets]
 
 
 def _market_status(supply: ProductSupply, where: str) -> list[Line]:

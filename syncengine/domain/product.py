@@ -83,11 +83,15 @@ class SupplyDetail(_Facts, frozen=True, kw_only=True, gc=False):
 
 
 class ProductSupply(_Facts, frozen=True, kw_only=True, gc=False):
-    """`ProductSupply`: the markets it is for (none = the area of the sales rights), their status and dates, and the supplies."""
+    """`ProductSupply`: the markets it is for (none = the area of the sales rights), their status and dates, and the supplies.
+
+    `market_outlets` are the identifiers and names of the shops (`SalesOutlet`) that the restrictions name.
+    """
 
     market_reference: str | None = None
     markets: tuple[Territory, ...] = ()
     market_restrictions: tuple[str, ...] = ()
+    market_outlets: tuple[str, ...] = ()
     market_status: str | None = None
     market_dates: tuple[DatedRole, ...] = ()
     details: tuple[SupplyDetail, ...] = ()

@@ -216,24 +216,33 @@ class Reader:
 
     def _supplies(self, supply: Element) -> Iterator[ProductSupply]:
         """The composite, once for each channel that its markets are split into (reference/onix.md 2.12)."""
-        channels: dict[tuple[str, ...], list[Territory]] = {}
-        for restrictions, area in map(self.market, supply.all("Market")):
-            channels.setdefault(restrictions, []).extend(filter(None, [area]))
+        channels: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Territory]] = {}
+        for restrictions, outlets, area in map(self.market, supply.all("Market")):
+            channels.setdefault((restrictions, outlets), []).extend(filter(None, [area]))
         reference, (status, dates) = self._code(supply, "MarketReference"), self.market_status(supply)
         details = tuple(self._supply_detail(detail) for detail in supply.all("SupplyDetail"))
-        for restrictions, areas in (channels or {(): []}).items():
+        for (restrictions, outlets), areas in (channels or {((), ()): []}).items():
             yield ProductSupply(
                 market_reference=reference,
                 markets=tuple(areas),
                 market_restrictions=restrictions,
+                market_outlets=outlets,
                 market_status=status,
                 market_dates=dates,
                 details=details,
             )
 
-    def market(self, market: Element) -> tuple[tuple[str, ...], Territory | None]:
-        """Its restrictions, and its area."""
-        return self.restrictions(market), self._territory(market)
+    def market(self, market: Element) -> tuple[tuple[str, ...], tuple[str, ...], Territory | None]:
+        """Its restrictions, the outlets they name, and its area."""
+        outlets = [name for found in market.all("SalesRestriction") for name in self._outlets(found)]
+        return self.restrictions(market), tuple(outlets), self._territory(market)
+
+    def _outlets(self, restriction: Element) -> Iterator[str]:
+        """Identifiers and names of its outlets; which scheme an identifier is of decides nothing."""
+        for outlet in restriction.all("SalesOutlet"):
+            identifiers = outlet.all("SalesOutletIdentifier")
+            numbers = [self._code(found, "IDValue") for found in identifiers]
+            yield from filter(None, [*numbers, _words(outlet, "SalesOutletName")])
 
     def market_status(self, supply: Element) -> tuple[str | None, tuple[DatedRole, ...]]:
         """What is said of the markets together: status, and dates."""

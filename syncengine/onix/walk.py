@@ -224,9 +224,9 @@ class Walk:
         """Once for each channel that its markets are split into (reference/onix.md 2.12)."""
         found = self._sorted(node, _SUPPLY)
         reference = self._code(found, "MarketReference")
-        channels: dict[tuple[str, ...], list[Territory]] = {}
-        for restrictions, area in self._each(found, "Market"):
-            channels.setdefault(restrictions, []).extend(filter(None, [area]))
+        channels: dict[tuple[tuple[str, ...], tuple[str, ...]], list[Territory]] = {}
+        for restrictions, outlets, area in self._each(found, "Market"):
+            channels.setdefault((restrictions, outlets), []).extend(filter(None, [area]))
         published = found.get("MarketPublishingDetail")
         status, dates = self._facts("MarketPublishingDetail", [_one(published)]) if published else (None, ())
         details = tuple(map(self._supply_detail, found.get("SupplyDetail", ())))
@@ -235,11 +235,12 @@ class Walk:
                 market_reference=reference,
                 markets=tuple(areas),
                 market_restrictions=restrictions,
+                market_outlets=outlets,
                 market_status=status,
                 market_dates=dates,
                 details=details,
             )
-            for restrictions, areas in (channels or {(): []}).items()
+            for (restrictions, outlets), areas in (channels or {((), ()): []}).items()
         ]
 
     def _supply_detail(self, node: _Node) -> SupplyDetail:

@@ -119,6 +119,7 @@ class _Facts:
         return {
             "markets": [_territory(market) for market in supply.markets],
             "market_restrictions": self._all_coded(71, supply.market_restrictions),
+            "market_outlets": list(supply.market_outlets),
             "market_status": self._coded(68, supply.market_status),
             "market_dates": self._dates(163, supply.market_dates),
             "details": [self._detail(detail) for detail in supply.details],

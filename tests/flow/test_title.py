@@ -110,6 +110,7 @@ async def test_a_title_comes_with_facts_description_and_offers(shop):
             {
                 "markets": [],
                 "market_restrictions": [],
+                "market_outlets": [],
                 "market_status": None,
                 "market_dates": [],
                 "details": [

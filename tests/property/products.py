@@ -79,6 +79,7 @@ _SUPPLIES = st.builds(
     market_reference=_OPTIONAL,
     markets=_few(_TERRITORIES),
     market_restrictions=_few(_CODES),
+    market_outlets=_few(_CODES),
     market_status=_OPTIONAL,
     market_dates=_DATES,
     details=_few(_DETAILS),

@@ -147,6 +147,7 @@ def test_a_block_whose_facts_tell_the_change_is_not_looked_at():
         (replace(PRODUCT, rest_of_world_rights="03"), ("sales_rights", None, "03 elsewhere")),
         (replace(PRODUCT, sales_restrictions=("06",)), ("sales_restriction", None, "06")),
         (with_supply(market_restrictions=("04",)), ("sales_restriction", None, "CA 04")),
+        (with_supply(market_outlets=("AMZ",)), ("sales_restriction", None, "CA outlet AMZ")),
         (with_supply(market_status="11"), ("market_status", "CA 04", "CA 11")),
         (
             with_supply(market_dates=(DatedRole(role="01", date=OnixDate(text="20260101")),)),

@@ -185,6 +185,25 @@ def test_product_supply():
     assert ((day("08", "20260102"),), "02", ()) == (detail.dates, detail.unpriced, detail.prices)
 
 
+def test_the_outlets_that_a_restriction_names():
+    """Only for some shops: one market a shop, so that their supplies are told apart (contract bokbasen 9.2)."""
+
+    def shop(outlet: str) -> str:
+        area = "<Territory><CountriesIncluded>NO</CountriesIncluded></Territory>"
+        return (
+            f"<Market>{area}<SalesRestriction><SalesRestrictionType>04</SalesRestrictionType>"
+            f"<SalesOutlet>{outlet}</SalesOutlet></SalesRestriction></Market>"
+        )
+
+    number = (
+        "<SalesOutletIdentifier><SalesOutletIDType>03</SalesOutletIDType><IDValue>AMZ</IDValue></SalesOutletIdentifier>"
+    )
+    named = shop(f"{number}<SalesOutletName> Norli  AS </SalesOutletName>")
+    supplies = read(f"<ProductSupply>{named}{shop(number)}{shop('')}</ProductSupply>").product.supplies
+    assert [("AMZ", "Norli AS"), ("AMZ",), ()] == [supply.market_outlets for supply in supplies]
+    assert [("04",)] * 3 == [supply.market_restrictions for supply in supplies]
+
+
 def market(countries: str, *restrictions: str) -> str:
     parts = (
         f"<SalesRestriction><SalesRestrictionType>{code}</SalesRestrictionType></SalesRestriction>"
