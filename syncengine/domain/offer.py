@@ -68,7 +68,8 @@ class Offer:
     opaque to the engine and given to the calls of the same distributor. `next_change_at` is the next instant at which this
     offer may differ although nothing is received; `starts_at` the start of sale, past or to come. `check_first` asks for a
     simulation or a canary before the sales of a release go out in bulk. `name_letters` is how many characters the customer's first
-    and last name must have each, for a watermark; 0 where it takes none.
+    and last name must have each, for a watermark; 0 where it takes none. `takes_no_new` refuses orders that are new, whatever the
+    state, and leaves those alone that are held.
     """
 
     key: TitleKey
@@ -79,6 +80,7 @@ class Offer:
     accepts_orders: bool = False
     accepts_preorders: bool = False
     declares_preorders: bool = False
+    takes_no_new: bool = False
     held_orders: HeldOrders = HeldOrders.KEEP
     check_first: bool = False
     name_letters: int = 0

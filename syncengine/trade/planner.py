@@ -157,7 +157,7 @@ def _refusal(order: Order, offer: Offer) -> tuple[Reason, str] | None:
         return None
     if reason := _REFUSALS.get(offer.state):
         return reason, says
-    return None
+    return (Reason.UNAVAILABLE, says) if offer.takes_no_new else None
 
 
 def _lacking_names(order: Order, offer: Offer) -> str:

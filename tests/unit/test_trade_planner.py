@@ -91,6 +91,15 @@ class TestReceived:
         assert plan.order.reason is reason
         assert plan.order.note == f"it is {state.value}"
 
+    def test_is_refused_by_an_announced_title_that_takes_no_new_orders(self):
+        plan = decide(an_order(), an_offer(OfferState.ANNOUNCED, takes_no_new=True), circumstances())
+        assert path(plan) == [S.REFUSED]
+        assert plan.order.reason is Reason.UNAVAILABLE
+
+    def test_held_before_stays_where_a_title_takes_no_new_orders(self):
+        order = an_order(S.WAITING)
+        assert is_nothing(decide(order, an_offer(OfferState.ANNOUNCED, takes_no_new=True), circumstances()))
+
     def test_stays_received_until_its_source_has_completed_a_pass(self):
         plan = decide(an_order(), an_offer(OfferState.UNKNOWN), circumstances(known=False))
         assert is_nothing(plan)
