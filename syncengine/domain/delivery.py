@@ -40,7 +40,8 @@ class Operation:
 
     `amount` is in the distributor's own terms: the feed price of `price_type`; `tax_percent` the rate for a net amount where
     one is known. `reference` is the transaction id, in `[A-Za-z0-9_-]+`; so is `customer_id`. `consumer_id` is the customer's id
-    with the distributor, where the shop knows it. `customer_name` is both names as one.
+    with the distributor, where the shop knows it. `customer_name` is both names as one. `paid` is what the customer paid or is to
+    pay, tax included; none where that cannot be told.
     """
 
     kind: OperationKind
@@ -49,6 +50,7 @@ class Operation:
     reference: str
     customer_id: str
     amount: Decimal | None = None
+    paid: Decimal | None = None
     price_type: str | None = None
     tax_percent: Decimal | None = None
     protection: str | None = None

@@ -12,7 +12,7 @@ from syncengine.domain.ids import TitleKey, escape_identifier
 from syncengine.domain.offer import HeldOrders, Offer, OfferPrice, OfferState
 from syncengine.domain.order import Order, OrderEvent, OrderState, Payment, Reason
 from syncengine.trade.lifecycle import move
-from syncengine.trade.pricing import consumer_amount, violation
+from syncengine.trade.pricing import consumer_amount, paid_amount, violation
 
 GATE_VALID = timedelta(minutes=15)
 """How long one answer of a gate speaks for the orders behind it."""
@@ -295,6 +295,7 @@ def _operation(
         reference=order.reference,
         customer_id=order.declared_customer_id or escape_identifier(request.customer_id),
         amount=order.amount,
+        paid=paid_amount(order, offer.price) if offer and offer.price else None,
         price_type=order.price_type,
         tax_percent=offer.price.tax_percent if offer and offer.price else None,
         protection=order.protection,

@@ -18,6 +18,22 @@ def consumer_amount(price: OfferPrice) -> Decimal | None:
     return None if price.tax_percent is None else with_tax(price.amount, price.tax_percent)
 
 
+def paid_amount(order: Order, price: OfferPrice) -> Decimal | None:
+    """What the customer of an order pays, tax included: what the shop has confirmed; else what was agreed, for then it is paid
+    already; else today's price. None where the tax is not known.
+
+    Who ordered at whatever is current, or agreed later to pay up to an amount, pays today's price.
+    """
+    if order.paid_amount is not None:
+        return order.paid_amount
+    request = order.request
+    raised_later = order.agreed_basis is None and order.agreed_price != request.agreed_price
+    is_paid = request.payment is Payment.PAID and request.price_rule is not PriceRule.CURRENT and not raised_later
+    if is_paid and order.agreed_price is not None and order.agreed_basis != TaxBasis.EXCLUDED.value:
+        return order.agreed_price
+    return consumer_amount(price)
+
+
 def violation(order: Order, price: OfferPrice) -> tuple[Reason, str] | None:
     """Why the order may not be charged this price, or none.
 

@@ -91,6 +91,29 @@ class TestReceived:
         assert plan.order.reason is reason
         assert plan.order.note == f"it is {state.value}"
 
+    @pytest.mark.parametrize(
+        ("asked", "order", "paid"),
+        [
+            ({}, {}, "12.99"),
+            ({"agreed_price": Decimal("15.00")}, {}, "15.00"),
+            ({"agreed_price": Decimal("15.00"), "price_rule": PriceRule.CURRENT}, {}, "12.99"),
+            ({"agreed_price": Decimal("10.00")}, {"state": S.WAITING, "agreed_price": Decimal("20.00")}, "12.99"),
+            ({"payment": Payment.ON_RELEASE}, {"state": S.PAYABLE, "paid_amount": Decimal("12.99")}, "12.99"),
+        ],
+        ids=["frozen today", "agreed and paid", "current", "raised by a person", "confirmed"],
+    )
+    def test_tells_what_the_customer_pays(self, asked, order, paid):
+        """Distributors that want it are told what was paid, whatever their own price is now (design section 7)."""
+        plan = decide(an_order(request=a_request(**asked), **order), an_offer(), circumstances(a_gate()))
+        assert plan.operation is not None
+        assert plan.operation.paid == Decimal(paid)
+
+    def test_tells_what_the_customer_pays_with_the_tax(self):
+        price = replace(PRICE, tax=TaxBasis.EXCLUDED, tax_percent=Decimal(5))
+        plan = decide(an_order(), an_offer(price=price, check_first=False), circumstances())
+        assert plan.operation is not None
+        assert (Decimal("12.99"), Decimal("13.64")) == (plan.operation.amount, plan.operation.paid)
+
     def test_is_refused_by_an_announced_title_that_takes_no_new_orders(self):
         plan = decide(an_order(), an_offer(OfferState.ANNOUNCED, takes_no_new=True), circumstances())
         assert path(plan) == [S.REFUSED]
