@@ -981,6 +981,8 @@ def make_sandbox(seed: int, titles: int, directory: Path) -> Sandbox:
 
     folder = Path(adapters.distributors.__path__[0])
     names = [name for name in kind_names() if (folder / name / "sandbox.py").exists()]
+    # An edit that names neither a distributor nor a known ISBN is for the first of them.
+    names.sort(key=lambda name: name != "demarque")
     stubs = [importlib.import_module(f"adapters.distributors.{name}.sandbox").STUB for name in names]
     return Sandbox(seed=seed, titles=titles, directory=directory, stubs=stubs)
 

@@ -74,7 +74,11 @@ class TitleEdit(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """With state WITHDRAWN: whether the withdrawn market goes on being named in the feed."""
     protection: list[str] | UnsetType = UNSET
     agreement: bool | UnsetType = UNSET
-    """False: the shop's agreement has ended, and the title is not told about any more."""
+    """False: the shop's agreement has ended, and the title is not told about any more, or as one without a right to it."""
+    published: bool | UnsetType = UNSET
+    """Whether the warehouse delivers it, where that is told apart from what the publisher says (Bokbasen)."""
+    new_version: bool = False
+    """The publisher uploads another file (Bokbasen)."""
     title: str | UnsetType = UNSET
 
     def fix_instants(self, at: datetime) -> TitleEdit:

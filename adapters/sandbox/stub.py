@@ -67,6 +67,8 @@ class Call:
     authorization: str
     at: datetime
     faults: Faults
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """All of the request's, by names in lower case."""
 
     def fault(self, name: str) -> Knob | None:
         """Whether one of the stub's own faults strikes this call; a strike is counted, so ask only where it matters."""
@@ -90,6 +92,7 @@ class Call:
             authorization=request.headers.get("Authorization", ""),
             at=at,
             faults=faults,
+            headers={name.lower(): text for name, text in request.headers.items()},
         )
 
 

@@ -6,14 +6,16 @@ from tests.contract.distributor_suite import (
     DeclarationContract,
     FeedContract,
     LookupContract,
-    ProbeContract,
+    PricedProbeContract,
     Profile,
     RefundContract,
     SaleContract,
 )
 
 
-class TestDeMarque(FeedContract, SaleContract, LookupContract, ProbeContract, DeclarationContract, RefundContract):
+class TestDeMarque(
+    FeedContract, SaleContract, LookupContract, PricedProbeContract, DeclarationContract, RefundContract
+):
     profile = Profile(
         kind=demarque,
         kind_name="demarque",
