@@ -34,12 +34,12 @@ class _Edit:
             raise EditInvalid(f"there is no market but {MARKET}")
         if isinstance(edit.format, str) and edit.format != title.format:
             raise EditInvalid(f"{title.isbn} is {title.format}, not {edit.format}")
-        title = self._warehouse(self._facts(title))
+        title = self._facts(title)
         if edit.release_at is not UNSET:
             title = self._release(title, Moment.read(edit.release_at, ZONE))
         if isinstance(edit.state, OfferState):
             title = self._state(title, edit.state)
-        return title
+        return self._warehouse(title)
 
     def _facts(self, title: Title) -> Title:
         """What the publisher says."""
@@ -66,7 +66,7 @@ class _Edit:
         return replace(title, protection=codes[0], resource=resource)
 
     def _warehouse(self, title: Title) -> Title:
-        """What the warehouse holds: a new file version, its publication, the shop's right to it."""
+        """What the warehouse holds, whatever the state says: a new file version, its publication, the shop's right to it."""
         edit = self.edit
         if edit.new_version:
             title = self._new_version(title)

@@ -16,7 +16,8 @@ from syncengine.domain.delivery import Operation, Outcome, Receipt, Verdict
 DUPLICATE = "duplicate"
 """The engine's word for a reference that the distributor knew before it was first sent."""
 
-_FULFILMENT = re.compile(r"[A-Za-z0-9._~-]{1,100}")
+_FULFILMENT = re.compile(r"[A-Za-z0-9._~-]{8,100}")
+"""An id, and no mere part of the way to it."""
 _LONGEST_WORD = 200
 _ATOM_FEED = "feed"
 
@@ -102,7 +103,7 @@ def word(receipt: Receipt) -> str:
 def _taken(receipt: Receipt) -> Verdict:
     """The fulfilment id is the proof, and all that there ever is: without it nobody can deliver (contract 6.1)."""
     location = receipt.headers.get("location", "")
-    fulfilment = urlsplit(location).path.rstrip("/").rpartition("/")[2]
+    fulfilment = urlsplit(location).path.rpartition("/")[2]
     if not _FULFILMENT.fullmatch(fulfilment):
         return Verdict(outcome=Outcome.UNKNOWN, word="201 without the address of its content")
     return Verdict(outcome=Outcome.ACCEPTED, word="201", proof=fulfilment)
