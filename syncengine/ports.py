@@ -272,11 +272,11 @@ class Calls(Protocol):
         ...
 
     def prepare_lookup(self, operation: Operation) -> Request:
-        """The request that asks whether the operation took effect; for kinds whose policy is LOOK_UP."""
+        """The request that asks whether the operation took effect; for those whose policy is LOOK_UP."""
         ...
 
-    def unknown_policy(self, kind: OperationKind) -> UnknownPolicy:
-        """What to do when nobody knows whether a call of this kind took effect."""
+    def unknown_policy(self, operation: Operation) -> UnknownPolicy:
+        """What to do when nobody knows whether a call of this operation took effect."""
         ...
 
     async def send(self, request: Request) -> Receipt:

@@ -349,7 +349,7 @@ class Worker:
         return Decision(action=Action.PARK, reason=Reason.DUPLICATE_DIFFERS, note=FIRST_DUPLICATE)
 
     def _policy(self, entry: Entry) -> UnknownPolicy:
-        return self._calls.unknown_policy(entry.operation.kind)
+        return self._calls.unknown_policy(entry.operation)
 
     def _note(self, trip: Trip, request: Request, receipt: Receipt, verdict: Verdict) -> None:
         """What an answer means beyond its entry: for the history, the rate and the breaker."""

@@ -455,7 +455,8 @@ class SaleContract(DistributorContract):
         }
         taken = {kind for kind, contract in contracts.items() if issubclass(type(self), contract)}
         assert taken == desk.calls.operations
-        looks_up = desk.calls.unknown_policy(OperationKind.SALE) is UnknownPolicy.LOOK_UP
+        sale = self.operation(desk, OperationKind.SALE)
+        looks_up = desk.calls.unknown_policy(sale) is UnknownPolicy.LOOK_UP
         assert isinstance(self, LookupContract) is looks_up
 
 

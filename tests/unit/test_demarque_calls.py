@@ -159,7 +159,7 @@ def test_format_of_the_terms_goes_before_the_titles():
 
 
 def test_what_to_do_about_unknown_outcomes():
-    policies = {kind: calls().unknown_policy(kind) for kind in OperationKind}
+    policies = {kind: calls().unknown_policy(operation(kind)) for kind in OperationKind}
     assert policies == {
         PROBE: UnknownPolicy.RESEND,
         SALE: UnknownPolicy.LOOK_UP,

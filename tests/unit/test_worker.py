@@ -91,8 +91,8 @@ class Distributor:
     def prepare_lookup(self, operation: Operation) -> Request:
         return Request(method="GET", target=f"/lookup/{operation.reference}", limit="lookup")
 
-    def unknown_policy(self, kind: OperationKind) -> UnknownPolicy:
-        return self.policies.get(kind, UnknownPolicy.LOOK_UP)
+    def unknown_policy(self, operation: Operation) -> UnknownPolicy:
+        return self.policies.get(operation.kind, UnknownPolicy.LOOK_UP)
 
     async def send(self, request: Request) -> Receipt:
         self.sent.append(request)

@@ -89,8 +89,8 @@ class DeMarqueCalls:
         sale = f"{self._publication(operation.key.isbn)}/sales/{_segment(operation.reference)}"
         return self._get(sale, [("format", _format(operation)), ("customer_id", operation.customer_id)], "lookup")
 
-    def unknown_policy(self, kind: OperationKind) -> UnknownPolicy:
-        return UnknownPolicy.LOOK_UP if kind is OperationKind.SALE else UnknownPolicy.RESEND
+    def unknown_policy(self, operation: Operation) -> UnknownPolicy:
+        return UnknownPolicy.LOOK_UP if operation.kind is OperationKind.SALE else UnknownPolicy.RESEND
 
     async def send(self, request: Request) -> Receipt:
         """Make the call once. What opens the customer's file is taken out of the answer: receipts are kept."""
