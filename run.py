@@ -953,11 +953,12 @@ def convert_code_lists(schema: Path, out: Path | None) -> int:
     show_default=True,
     help="Where the settings and the store are.",
 )
-def sandbox(port: int, seed: int, titles: int, directory: Path) -> int:
+@click.option("--only", metavar="NAME", multiple=True, help="This distributor alone; again for more.")
+def sandbox(port: int, seed: int, titles: int, directory: Path, only: tuple[str, ...]) -> int:
     """The stub distributors on loopback. Prints one JSON line with the settings to use, and serves until it is stopped."""
 
     async def serve() -> None:
-        stubs = make_sandbox(seed, titles, directory)
+        stubs = make_sandbox(seed, titles, directory, only)
         url = await stubs.start(port)
         document = {"settings": str(stubs.settings_path.absolute()), "url": url, **stubs.addresses}
         sys.stdout.buffer.write(orjson.dumps(document, option=orjson.OPT_APPEND_NEWLINE))
@@ -975,14 +976,16 @@ def sandbox(port: int, seed: int, titles: int, directory: Path) -> int:
     return 0
 
 
-def make_sandbox(seed: int, titles: int, directory: Path) -> Sandbox:
-    """The stub of every distributor that has one."""
+def make_sandbox(seed: int, titles: int, directory: Path, only: Collection[str] = ()) -> Sandbox:
+    """The stub of every distributor that has one, or of those that are named; raises UsageInvalid for one that has none."""
     from adapters.sandbox.server import Sandbox
 
     folder = Path(adapters.distributors.__path__[0])
     names = [name for name in kind_names() if (folder / name / "sandbox.py").exists()]
+    if unknown := sorted(set(only) - set(names)):
+        raise UsageInvalid(f"there is no stub of {', '.join(unknown)}", hint=f"there are: {', '.join(names)}")
     # An edit that names neither a distributor nor a known ISBN is for the first of them.
-    names.sort(key=lambda name: name != "demarque")
+    names = sorted((name for name in names if not only or name in only), key=lambda name: name != "demarque")
     stubs = [importlib.import_module(f"adapters.distributors.{name}.sandbox").STUB for name in names]
     return Sandbox(seed=seed, titles=titles, directory=directory, stubs=stubs)
 
@@ -1005,7 +1008,7 @@ async def _demo(titles: int, seed: int) -> int:
 
     directory = Path("var/demo")
     shutil.rmtree(directory, ignore_errors=True)
-    stubs = make_sandbox(seed, titles, directory)
+    stubs = make_sandbox(seed, titles, directory, ("demarque",))
     await stubs.start()
     console = Console(highlight=False)
     try:

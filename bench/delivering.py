@@ -158,6 +158,7 @@ class Stub:
 def running_stub(directory: Path) -> Iterator[Stub]:
     """A stub on a free port, ready to be called; it ends with the context."""
     command = [sys.executable, "run.py", "sandbox", "--port", "0", "--titles", str(_TITLES), "--dir", str(directory)]
+    command += ["--only", "demarque"]
     with subprocess.Popen(  # noqa: S603 - our own command
         command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as process:

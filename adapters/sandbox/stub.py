@@ -52,7 +52,8 @@ class Answer:
 class Call:
     """One call that arrived, read: `path` holds the route's values, `parameters` those of query, form and JSON body.
 
-    A parameter that stands in the query wins over one in the body. `origin` is scheme, host and port as the caller used them.
+    A parameter that stands in the query wins over one in the body. `origin` is scheme, host and port as the caller used them,
+    `headers` are by their names in small letters.
     """
 
     distributor: str
@@ -65,10 +66,9 @@ class Call:
     parameters: Mapping[str, str]
     body: bytes
     authorization: str
+    headers: Mapping[str, str]
     at: datetime
     faults: Faults
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """All of the request's, by names in lower case."""
 
     def fault(self, name: str) -> Knob | None:
         """Whether one of the stub's own faults strikes this call; a strike is counted, so ask only where it matters."""
@@ -90,9 +90,9 @@ class Call:
             parameters={**await _body_parameters(request, body), **query},
             body=body,
             authorization=request.headers.get("Authorization", ""),
+            headers={name.lower(): text for name, text in request.headers.items()},
             at=at,
             faults=faults,
-            headers={name.lower(): text for name, text in request.headers.items()},
         )
 
 

@@ -87,7 +87,7 @@ class TestOrders(BokbasenDesk, DistributorContract):
         desk.sandbox.set_faults({desk.name: {"settings": {"duplicate": mode}}})
         patient = desk.connect(unknown_outcome="resend")
         assert patient.calls is not None
-        assert UnknownPolicy.RESEND is patient.calls.unknown_policy(SALE)
+        assert UnknownPolicy.RESEND is patient.calls.unknown_policy(self.operation(desk, SALE))
         desk.break_endpoint("sale", drop_after=1)
         operation = self.operation(desk, SALE)
         request = desk.calls.prepare(operation)

@@ -197,8 +197,10 @@ def _bare(document: Any, name: str) -> list[Row]:
 
 
 @contextlib.contextmanager
-def running_sandbox(directory: Path, *, seed: int, titles: int) -> Iterator[Sandbox]:
-    """A sandbox on a free port, ready to be called."""
+def running_sandbox(
+    directory: Path, *, seed: int, titles: int, only: Sequence[str] = ("demarque",)
+) -> Iterator[Sandbox]:
+    """A sandbox on a free port, ready to be called; `only` are its distributors."""
     arguments = [
         "sandbox",
         "--port",
@@ -209,6 +211,7 @@ def running_sandbox(directory: Path, *, seed: int, titles: int) -> Iterator[Sand
         str(titles),
         "--dir",
         str(directory / "shop"),
+        *(word for name in only for word in ("--only", name)),
     ]
     with Process(arguments=arguments, directory=directory, name="sandbox") as process:
 

@@ -193,9 +193,9 @@ def test_an_order_cannot_be_read_back():
 @pytest.mark.parametrize(("setting", "policy"), [("park", UnknownPolicy.PARK), ("resend", UnknownPolicy.RESEND)])
 def test_what_becomes_of_an_order_that_nobody_knows_of(setting, policy):
     by = calls(unknown_outcome=setting)
-    assert policy is by.unknown_policy(OperationKind.SALE)
-    assert UnknownPolicy.RESEND is by.unknown_policy(OperationKind.PROBE), "a look-up changes nothing"
-    assert UnknownPolicy.PARK is calls().unknown_policy(OperationKind.SALE), "the contract's choice"
+    assert policy is by.unknown_policy(operation())
+    assert UnknownPolicy.RESEND is by.unknown_policy(operation(OperationKind.PROBE)), "a look-up changes nothing"
+    assert UnknownPolicy.PARK is calls().unknown_policy(operation()), "the contract's choice"
 
 
 # --- answers to an order

@@ -81,8 +81,8 @@ class BokbasenCalls:
         """Never asked for, for no kind has the policy LOOK_UP; raises UsageInvalid."""
         raise UsageInvalid(f"{operation.key}: an order cannot be read back from Bokbasen (contract 6.2)")
 
-    def unknown_policy(self, kind: OperationKind) -> UnknownPolicy:
-        return self._terms.unknown if kind is OperationKind.SALE else UnknownPolicy.RESEND
+    def unknown_policy(self, operation: Operation) -> UnknownPolicy:
+        return self._terms.unknown if operation.kind is OperationKind.SALE else UnknownPolicy.RESEND
 
     async def send(self, request: Request) -> Receipt:
         return await self._session.call(request)
