@@ -284,10 +284,15 @@ class TestDownloads(BokbasenDesk, DistributorContract):
         with pytest.raises(SourceFailed, match="404"):
             await desk.calls.download_link(self.order(CONSUMER))
 
-    @pytest.mark.parametrize(("receipt", "state"), [(None, OrderState.PLACED), (CONSUMER, OrderState.WAITING)])
-    async def test_what_was_not_placed_has_no_link(self, desk, receipt, state):
+    async def test_what_was_not_placed_has_no_link(self, desk):
         with pytest.raises(UsageInvalid, match="nothing to download"):
-            await desk.calls.download_link(self.order(receipt, state=state))
+            await desk.calls.download_link(self.order(CONSUMER, state=OrderState.WAITING))
+
+    async def test_a_sale_whose_proof_was_lost_has_no_link(self, desk):
+        """A repeat that is answered as a duplicate tells that there is a sale, and not where its content is."""
+        with pytest.raises(UsageInvalid, match="was lost") as caught:
+            await desk.calls.download_link(self.order(None))
+        assert "T-0001" in caught.value.hint
 
     async def test_a_refused_client_gets_no_link(self, desk):
         order = await self.placed(desk)

@@ -99,8 +99,13 @@ class BokbasenCalls:
 
     async def download_link(self, order: Order) -> str:
         """A link to the file, made afresh; the status page behind it lives for minutes only (contract 8.1)."""
-        if order.state is not OrderState.PLACED or not order.receipt:
+        if order.state is not OrderState.PLACED:
             raise UsageInvalid(f"order {order.order_id} is {order.state}, so there is nothing to download")
+        if not order.receipt:
+            raise UsageInvalid(
+                f"order {order.order_id} was taken, and the answer that named its content was lost",
+                hint=f"Bokbasen's customer service finds the purchase by its order id {order.reference}",
+            )
         return await self._downloads.link(order.receipt, str(order.order_id))
 
     async def aclose(self) -> None:
