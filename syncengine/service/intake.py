@@ -584,7 +584,8 @@ class Intake:
         state = work.state
         gone_ids = await self._gone(work)
         work.tallies.vanished = len(gone_ids)
-        self._judge(work, complete_full=state.mode is PassMode.FULL and not work.defective)
+        # How many records a whole load of a feed of changes has tells nothing: it has those that changed of late.
+        self._judge(work, complete_full=self._is_of_snapshot(state) and not work.defective)
         work.report.vanished = len(gone_ids)
         work.report.complete = not work.defective
         if work.options.dry_run:

@@ -70,13 +70,14 @@ class Pages:
     asked: list[int] = field(default_factory=list)
     name: SourceName = SOURCE
     streams: tuple[StreamName, ...] = (STREAM,)
+    snapshot: bool = True
     conventions: Conventions = field(default_factory=lambda: Conventions(partial_updates=PartialUpdates.WHOLE))
 
     def rows(self, stream):
         return None
 
     def is_snapshot(self, stream):
-        return True
+        return self.snapshot
 
     def plan(self, stream, cursor, wanted, now):
         return PassPlan(mode=wanted or self.mode, resumes=bool(cursor) and cursor != b"end")

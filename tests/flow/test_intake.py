@@ -259,6 +259,15 @@ class TestGuards:
         with pytest.raises(GuardStopped):
             await shop.run(message(*map(product, range(3))))
 
+    async def test_a_whole_load_of_a_feed_of_changes_has_those_of_late_alone(self, shop):
+        """It is no snapshot: neither few records nor none are a disaster, and nothing vanishes."""
+        await shop.run(message(*map(product, range(10))))
+        for pages in ([message(product(0, title="new"))], []):
+            shop.source = Pages(pages, snapshot=False)
+            report = await shop.intake().run(STREAM, PassOptions())
+            assert (True, 0) == (report.complete, report.vanished)
+        assert 10 == len(await shop.live())
+
     async def test_a_page_of_a_delta_is_judged_by_itself(self, shop):
         await shop.run(message(*map(product, range(10))))
         good, bad = message(product(0, title="new")), message(*(product(n, price="0.50") for n in range(8)))

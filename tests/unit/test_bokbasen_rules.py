@@ -135,6 +135,7 @@ TABLE = [
     case(19, "unknown restriction", record(supply(market_restrictions=("ZZ",))), row(), state=S.UNAVAILABLE),
     case(19, "unknown restriction ahead", record(supply(pa="10", mps="02", expected=FUTURE, market_restrictions=("ZZ",)), first=None), UNPUBLISHED, state=S.UNAVAILABLE),
     case(19, "unknown rights", record(sales_rights=(SalesRights(type="99", territory=IN_NORWAY),)), row(), state=S.UNAVAILABLE),
+    case(19, "restricted rights", record(sales_rights=(SalesRights(type="07", territory=IN_NORWAY),)), row(), state=S.UNAVAILABLE),
     case(19, "recalled by its publisher", record(publishing_status="15"), row(), state=S.UNAVAILABLE),
     case(19, "suppliers of two colours", record(supply(), supply(pa="31", mps="06")), row(), state=S.UNAVAILABLE),
     case(19, "unreadable flags", record(), row(published="maybe"), state=S.UNAVAILABLE),
@@ -431,6 +432,17 @@ def test_the_terms_of_an_order():
 def test_a_watermark_takes_the_buyers_names(drm, letters):
     assert letters == offered(record(), row(drm=drm)).name_letters
     assert letters == offered(forthcoming(), row(drm=drm, published="false")).name_letters
+
+
+@pytest.mark.parametrize(
+    "one", [one for one in TABLE if any(product.row for product in one.records)], ids=lambda one: one.id
+)
+def test_a_sample_may_be_shown_in_rows_10_to_16(one):
+    with_sample = tuple(
+        replace(product, row=(*product.row, ("excerpt", "true"))) if product.row else product for product in one.records
+    )
+    offer = offered(title(*with_sample, once_deliverable=one.once, was_removed=one.removed), by=rules(**dict(one.by)))
+    assert (10 <= one.number <= 16) is ("excerpt" in offer.terms)
 
 
 def test_the_look_up_before_a_sale_can_be_left_out():

@@ -110,7 +110,6 @@ class BokbasenCalls:
 
     async def aclose(self) -> None:
         await self._session.aclose()
-        await self._downloads.aclose()
 
     def _order(self, operation: Operation) -> Mapping[str, str]:
         """The body of an order (contract 6.1): the price is what the customer paid, in øre, as a text."""

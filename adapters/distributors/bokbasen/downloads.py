@@ -64,9 +64,6 @@ class Downloads:
         finally:
             await stranger.aclose()
 
-    async def aclose(self) -> None:
-        """Nothing is kept between downloads."""
-
     async def _status_address(self, fulfilment: str, what: str) -> str:
         """Where the status of a fresh download is: another host, as it is given; of several forms the wished one is asked for."""
         path = f"{self._wishes.content_path}/{quote(fulfilment, safe='')}"

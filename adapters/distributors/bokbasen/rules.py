@@ -159,7 +159,7 @@ class BokbasenRules:
             check_first=row.sells and self._checks_first,
             name_letters=LEAST_NAME if held is not None and held.needs_names else 0,
             price=price.to_offer_price(self._tax_rates.get(market.country)) if price else None,
-            terms=_terms(case, title.key.format),
+            terms=_terms(case, row, title.key.format),
             starts_at=case.view.release.at,
             next_change_at=_next_change(case, decision, at),
             rules=decision.rules,
@@ -261,15 +261,15 @@ def _next_change(case: _Case, now: _Decision, at: datetime) -> datetime | None:
     return following
 
 
-def _terms(case: _Case, format: Format) -> Mapping[str, str]:
-    """What an order must name besides the price, and what its look-up is compared with."""
+def _terms(case: _Case, decided: Row, format: Format) -> Mapping[str, str]:
+    """What an order must name besides the price, what its look-up is compared with, and whether there is a sample to show."""
     terms = {"format": str(format)}
     row = case.facts.row
     if row is not None:
         terms |= {"resid": row.resid, "drm": row.drm, "version": str(row.version)}
         if row.drm:
             terms |= {"protection": row.drm, "protections": row.drm}
-        if row.excerpt:
+        if row.excerpt and decided.shows_sample:
             terms["excerpt"] = "true"
     return terms
 

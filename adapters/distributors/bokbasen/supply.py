@@ -95,7 +95,12 @@ def view(record: Product, market: Market, shop: Shop) -> RecordView:
     shut = general.shut or ("; ".join(dict.fromkeys(r.shut for _, r in found)) if not open_ else "")
     if shut:
         return RecordView(shut=(OfferState.UNAVAILABLE, shut))
-    unknown = [*general.unknown, *(word for _, r in found for word in r.unknown), *_unknown(record, rights.verdict)]
+    stated = bool(granted or record.sales_restrictions or any(s.block.market_restrictions for s in here))
+    unknown = [
+        *general.unknown,
+        *(word for _, restrictions in found for word in restrictions.unknown),
+        *_unknown(record, rights.verdict, is_restriction_stated=stated),
+    ]
     return _read(record, open_, market, shop, unknown)
 
 
@@ -163,10 +168,12 @@ class _Restrictions:
         return cls(shut="; ".join(shut), unknown=tuple(unknown))
 
 
-def _unknown(record: Product, rights: Rights) -> Iterator[str]:
+def _unknown(record: Product, rights: Rights, *, is_restriction_stated: bool) -> Iterator[str]:
     """What the contract's inputs leave out and what yet speaks against a sale."""
     if rights is Rights.UNKNOWN and record.sales_rights:
         yield "SalesRights in words nobody knows"
+    if rights is Rights.RESTRICTED and not is_restriction_stated:
+        yield "SalesRights under restrictions that are not stated"
     if of_publisher(record.publishing_status) in _STOPPED:
         yield f"PublishingStatus {record.publishing_status}"
 

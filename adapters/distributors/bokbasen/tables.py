@@ -45,12 +45,18 @@ class Row:
     `takes_no_new` tells that orders already held stay, and no others are taken; `stops` that held ones must not wait any longer.
     """
 
+    number: int
     state: OfferState
     rules: tuple[RuleApplied, ...]
     sells: bool = False
     takes_ahead: bool = False
     takes_no_new: bool = False
     stops: bool = False
+
+    @property
+    def shows_sample(self) -> bool:
+        """Whether a published sample may be offered, also of a book that is not out (rows 10 to 16)."""
+        return 10 <= self.number <= 16
 
 
 def decide(facts: Facts, choice: Choice, choices: Choices, at: datetime) -> Row:
@@ -159,4 +165,4 @@ def _blocked(says: str) -> Row:
 
 
 def _row(number: int, state: OfferState, says: str, **allowed: bool) -> Row:
-    return Row(state=state, rules=(RuleApplied(id=f"bokbasen 10.1/{number}", says=says),), **allowed)
+    return Row(number=number, state=state, rules=(RuleApplied(id=f"bokbasen 10.1/{number}", says=says),), **allowed)

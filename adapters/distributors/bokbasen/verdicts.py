@@ -58,7 +58,10 @@ def read_order(receipt: Receipt, duplicate_words: Collection[str], *, sent_befor
 
 
 def read_probe(operation: Operation, receipt: Receipt) -> Verdict:
-    """The verdict on a look-up before a sale: whether the newest file version is the one to be ordered, and is delivered."""
+    """The verdict on a look-up before a sale: whether the newest file version is the one to be ordered, and is delivered.
+
+    One that is not published is asked about again: on release night the feed may be ahead of the look-up.
+    """
     if verdict := unanswered(receipt):
         return verdict
     said = word(receipt)
@@ -115,19 +118,19 @@ def _judged(operation: Operation, receipt: Receipt) -> Verdict:
         return Verdict(outcome=Outcome.UNKNOWN, word="200 with a body that is no inventory")
     row = newest(found)
     why = "not in the inventory" if row is None else _why_not(row, operation)
+    if row is not None and not why and row.published is not True:
+        return Verdict(outcome=Outcome.NOT_YET, word="not published")
     if why:
         return Verdict(outcome=Outcome.STALE_FACTS, word=why)
     return Verdict(outcome=Outcome.ACCEPTED, word="deliverable")
 
 
 def _why_not(row: InventoryRow, operation: Operation) -> str:
-    """What of our facts the newest row disputes; nothing where it agrees."""
+    """What of our facts the newest row disputes, its publication left aside; nothing where it agrees."""
     if row.deleted:
         return f"deleted {row.deleted}"
     if row.access is not True:
         return "no access"
-    if row.published is not True:
-        return "not published"
     if row.resid.lower() != operation.terms.get("resid", "").lower():
         return f"replaced by version {row.version}"
     return "" if row.drm == operation.terms.get("drm", row.drm) else f"its lock is now {row.drm}"
