@@ -86,7 +86,14 @@ class Sandbox:
         made = self._made(seed, titles)
         self.ledger = Ledger(directory / "ledger.ndjson")
         self.faults = Faults(seed=seed)
-        world = StubWorld(seed=seed, titles=titles, clock=self.clock, ledger=self.ledger, made_at=made.made_at)
+        world = StubWorld(
+            seed=seed,
+            titles=titles,
+            clock=self.clock,
+            ledger=self.ledger,
+            made_at=made.made_at,
+            directory=directory,
+        )
         self.stubs: dict[str, Stub] = {stub.name: stub for stub in (factory(world) for factory in stubs)}
         for stub in self.stubs.values():
             endpoints = {route.endpoint for route in stub.routes}

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 import orjson
@@ -19,13 +20,16 @@ from syncengine.ports import Clock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StubWorld:
-    """What a stub is given: its share of titles, the clock, the ledger, and the instant its catalogue is made for."""
+    """What a stub is given: its share of titles, the clock, the ledger, the instant its catalogue is made for, and the sandbox's
+    folder, for files that it serves as such.
+    """
 
     seed: int
     titles: int
     clock: Clock
     ledger: Ledger
     made_at: datetime
+    directory: Path
 
     def chance(self, name: str) -> random.Random:
         """A generator that gives the same numbers for the same seed and name."""
