@@ -12,6 +12,7 @@ from adapters.distributors.cb.sandbox_titles import (
     ANNOUNCED,
     AUDIO,
     AVAILABLE,
+    CB_NAME,
     WITHDRAWN,
     ZONE,
     Agreement,
@@ -20,7 +21,6 @@ from adapters.distributors.cb.sandbox_titles import (
 )
 from adapters.sandbox.catalogue import BookMaker, with_check_digit
 
-CB_NAME = "CB"
 TEST_TITLES = ("9789084999936", "9789491259142")
 """E-books that CB's own test environment knows (contract 11.10)."""
 

@@ -57,7 +57,7 @@ class Feed:
         if records and call.fault("duplicate_records"):
             records.append(records[0])
         if records and call.fault("broken_record"):
-            records[0] = records[0].replace(b"</PublishingDetail>", b"</ PublishingDetail>", 1)
+            records[0] = records[0].replace(b"</NotificationType>", b"</ NotificationType>", 1)
         self._messages += 1
         body = message(records, number=self._messages, sent_at=call.at)
         if records and call.fault("cut_body"):

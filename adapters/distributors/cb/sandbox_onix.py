@@ -6,8 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from xml.sax.saxutils import escape
 
-from adapters.distributors.cb.sandbox_catalogue import CB_NAME
-from adapters.distributors.cb.sandbox_titles import ZONE, Charge, Title
+from adapters.distributors.cb.sandbox_titles import CB_NAME, ZONE, Charge, Title
 from adapters.sandbox.catalogue import BookMaker, Person, amount_text
 
 NAMESPACE = "http://ns.editeur.org/onix/3.0/reference"

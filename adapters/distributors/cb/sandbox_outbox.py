@@ -34,7 +34,9 @@ class OutBox:
         self._articles = directory / FOLDER / "articles"
         self._shelf = shelf
         self._writer = writer
-        self._posted_at: datetime | None = None
+        self._posted: dict[str, tuple[Title, str | None]] = {}
+        self._sent_at: datetime | None = None
+        self._restored_at: datetime | None = None
         self._numbers = 0
 
     @property
@@ -46,15 +48,19 @@ class OutBox:
         """Put the first, complete files there, unless they are there already."""
         for folder in (self._agreement, self._articles):
             folder.mkdir(parents=True, exist_ok=True)
-        self._posted_at = self._newest()
-        if self._posted_at is None:
+        self._sent_at = self._restored_at = self._newest()
+        if self._sent_at is None:
             self._put(list(self._shelf.ebooks()), at)
+        self._posted = self._told(at)
 
     def post(self, at: datetime) -> None:
-        """Put files with what has changed since the last; nothing where nothing has."""
-        since = self._posted_at
-        changed = [title for title in self._shelf.ebooks() if since is not None and since < title.changed_at(at) <= at]
-        if changed:
+        """Put files with what has changed since the last; nothing where nothing has, nor where an earlier run has done so."""
+        told = self._told(at)
+        changed = [title for isbn, (title, _) in told.items() if self._posted.get(isbn) != told[isbn]]
+        if not changed:
+            return
+        self._posted = told
+        if self._restored_at is None or at >= self._restored_at + _SECOND:
             self._put(changed, at)
 
     def post_nothing(self, at: datetime) -> None:
@@ -63,11 +69,11 @@ class OutBox:
 
     def _put(self, titles: Sequence[Title], at: datetime) -> None:
         sent_at = at.replace(microsecond=0)
-        if self._posted_at is not None and sent_at <= self._posted_at:
-            sent_at = self._posted_at.replace(microsecond=0) + _SECOND
+        if self._sent_at is not None and sent_at <= self._sent_at:
+            sent_at = self._sent_at + _SECOND
         self._put_agreement(titles, sent_at)
         self._put_articles([title for title in titles if title.is_told], at, sent_at)
-        self._posted_at = max(at, sent_at)
+        self._sent_at = sent_at
 
     def _put_agreement(self, titles: Sequence[Title], sent_at: datetime) -> None:
         local = sent_at.astimezone(ZONE)
@@ -92,6 +98,10 @@ class OutBox:
                     f"onix_{number:03d}.xml", message(records, number=self._next_number(), sent_at=sent_at)
                 )
         part.rename(path)
+
+    def _told(self, at: datetime) -> dict[str, tuple[Title, str | None]]:
+        """What files say of each e-book at that instant."""
+        return {title.isbn: (title, title.availability_at(at)) for title in self._shelf.ebooks()}
 
     def _next_number(self) -> int:
         self._numbers += 1

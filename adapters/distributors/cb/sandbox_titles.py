@@ -17,6 +17,7 @@ from syncengine.domain.offer import OfferState
 
 AUDIO = "audio"
 ZONE = ZoneInfo("Europe/Amsterdam")
+CB_NAME = "CB"
 ANNOUNCED, AVAILABLE, WITHDRAWN = "10", "20", "40"
 _CONSUMER_TYPES = frozenset({"02", "04", "12", "14"})
 
@@ -140,7 +141,8 @@ class Title:
             return OfferState.UNAVAILABLE
         if not self.is_told and not self.is_audio:
             return OfferState.NOT_YET
-        match self.availability_at(at):
+        own = [code for name, code in self.others if name == CB_NAME and code != AVAILABLE]
+        match own[0] if own else self.availability_at(at):
             case "10":
                 return OfferState.ANNOUNCED if self.status_at(at) == "02" or not self.is_audio else OfferState.NOT_YET
             case "20" if self.is_held(at):

@@ -55,10 +55,10 @@ class CbSource:
 
     @property
     def streams(self) -> tuple[StreamName, ...]:
-        """Files first: they are here whatever the network does."""
+        """The inventory last, for it may have to ask about many titles."""
         files = (AGREEMENT, ARTICLES) if self._files else ()
         listed = (INVENTORY,) if self._feed and self._feed.has_inventory else ()
-        return (*files, *((LUISTERHUIS,) if self._feed else ()), *listed)
+        return (*((LUISTERHUIS,) if self._feed else ()), *files, *listed)
 
     @property
     def conventions(self) -> Conventions:
