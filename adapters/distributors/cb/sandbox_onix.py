@@ -154,8 +154,8 @@ def _price(title: Title, charge: Charge) -> str:
 
 def _publishing(title: Title, at: datetime) -> str:
     published = ""
-    if title.published:
-        day = _day(title, title.published)
+    if on := title.published_at(at):
+        day = _day(title, on)
         published = f"<PublishingDate><PublishingDateRole>01</PublishingDateRole>{day}</PublishingDate>"
     return (
         "<PublishingDetail><Publisher><PublishingRole>01</PublishingRole>"

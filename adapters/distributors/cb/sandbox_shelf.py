@@ -164,11 +164,7 @@ def _in_state(title: Title, edit: TitleEdit, at: datetime) -> Title:
     title = replace(title, is_deleted=False, is_told=True, is_listed=True, is_sellable=None, status=None)
     match edit.state:
         case OfferState.FOR_SALE:
-            if title.release is not None and not title.release.passed(at):
-                if edit.release_at is not UNSET:
-                    raise EditInvalid("a title for sale cannot have a release in the future")
-                title = replace(title, release=None)
-            return replace(title, availability=AVAILABLE)
+            return _for_sale(title, edit, at)
         case OfferState.PREORDER | OfferState.ANNOUNCED:
             if title.release is not None and title.release.passed(at):
                 title = replace(title, release=None)
@@ -191,3 +187,14 @@ def _in_state(title: Title, edit: TitleEdit, at: datetime) -> Title:
             return replace(title, is_deleted=True)
         case _:
             raise EditInvalid(f"state {edit.state} cannot be steered at CB")
+
+
+def _for_sale(title: Title, edit: TitleEdit, at: datetime) -> Title:
+    """Out at once; an e-book's record then says that it came out today at the latest."""
+    if title.release is not None and not title.release.passed(at):
+        if edit.release_at is not UNSET:
+            raise EditInvalid("a title for sale cannot have a release in the future")
+        title = replace(title, release=None)
+    if not title.is_audio and title.published is not None:
+        title = replace(title, published=min(title.published, at.astimezone(ZONE).date()), held_until=None)
+    return replace(title, availability=AVAILABLE)

@@ -98,6 +98,12 @@ class Title:
         """The PublishingStatus at an instant."""
         return self.status or ("02" if self.availability_at(at) == ANNOUNCED else "04")
 
+    def published_at(self, at: datetime) -> date | None:
+        """The publication date that its record states; an e-book that is out before has come out on that day."""
+        if self.is_audio or self.published is None or self.release is None or not self.release.passed(at):
+            return self.published
+        return min(self.published, self.release.at.astimezone(ZONE).date())
+
     def changed_at(self, at: datetime) -> datetime:
         """When its record last became different."""
         if self.release is not None and self.release.passed(at):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -218,10 +218,6 @@ class Settings(SourceSettings, kw_only=True, frozen=True, forbid_unknown_fields=
     def _problems(self) -> Iterator[str]:
         if not self.relation_id.strip():
             yield "relation_id is empty"
-        try:
-            ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError):
-            yield f"timezone {self.timezone!r} is no zone"
         tables = [table for table in (self.luisterhuis, self.ebooks) if table is not None]
         if not tables:
             yield "neither [luisterhuis] nor [ebooks] is given below it; at least one is needed"
