@@ -450,14 +450,16 @@ def test_a_working_day_without_a_file_is_missed(newest, now, missed):
     assert missed == found
 
 
-async def test_a_missed_day_is_told_once(shop):
+async def test_a_missed_day_is_told_once(shop, capsys):
     first = await shop.read("agreement")
     shop.clock.advance(7 * 86400)
     second = await shop.read("agreement", first.cursor)
     third = await shop.read("agreement", second.cursor)
-    days = [cursor_of(reading, FilesCursor).warned for reading in (second, third)]
-    assert days[0] is not None
-    assert days[0] == days[1]
+    told = capsys.readouterr()
+    missed, still = [cursor_of(reading, FilesCursor).warned for reading in (second, third)]
+    assert isinstance(missed, date)
+    assert missed == still
+    assert 1 == f"{told.out}{told.err}".count(f"a working day without a file   day={missed.isoformat()}")
 
 
 def test_a_file_is_dated_by_its_message_else_by_its_name_else_by_its_time(tmp_path: Path):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from adapters.distributors.cb.audiobooks import proofs
-from syncengine.domain.delivery import Operation, OperationKind
 from syncengine.domain.offer import OfferState
-from syncengine.domain.order import Order, OrderState, Reason
-from tests.flow.cb_shop import NL_EUR, CbShop, opened_cb_shop
+from syncengine.domain.order import OrderState, Reason
+from syncengine.ports import Urgency
+from tests.flow.cb_shop import CbShop, opened_cb_shop
 
 SCENARIOS = {
     "row1_deleted": ("cb.5.row1", OfferState.WITHDRAWN),
@@ -62,15 +61,9 @@ async def shop(tmp_path: Path) -> AsyncIterator[CbShop]:
         yield shop
 
 
-def sale(order: Order) -> Operation:
-    """What was owed for the order."""
-    return Operation(
-        kind=OperationKind.SALE,
-        key=order.key,
-        market=NL_EUR,
-        reference=order.reference,
-        customer_id=order.request.customer_id,
-    )
+def month(shop: CbShop) -> date:
+    """This month, by a day of it."""
+    return shop.clock.now().date()
 
 
 # --- what titles are ------------------------------------------------------------------------------------------------------
@@ -104,13 +97,15 @@ async def test_all_titles_are_what_the_stub_says_they_are(shop):
     assert len(decided) > 50
 
 
-async def test_a_title_without_a_record_is_held_until_it_comes(shop):
+async def test_an_e_book_of_which_only_the_agreement_has_come_is_sold_once_its_record_has(shop):
+    """Table 9, last row: until then it is no title that anybody could be shown."""
     isbn = shop.isbn("ebook_row6_no_record")
-    order = await shop.order(isbn)
-    assert OrderState.RECEIVED is not (await shop.settled(order)).state
+    async with shop.store.transaction(Urgency.COMMAND) as tx:
+        assert [] == list(await tx.titles.find(isbn))
     shop.edit(isbn, state=OfferState.FOR_SALE)
     await shop.resync()
     assert "cb.9.row1" in {rule.id for rule in (await shop.offer(isbn)).rules}
+    assert OrderState.PLACED is (await shop.buy(isbn)).state
 
 
 async def test_passes_account_for_every_record_and_then_find_nothing_new(shop):
@@ -118,6 +113,67 @@ async def test_passes_account_for_every_record_and_then_find_nothing_new(shop):
     assert ["luisterhuis", "agreement", "articles", "inventory"] == list(again)
     assert all(report.complete for report in again.values())
     assert [0] * 4 == [report.records for report in again.values()]
+
+
+async def test_a_title_comes_out_and_is_withdrawn(shop):
+    """10, 20, 40: bought while it could be, and stopped at once for who comes later."""
+    isbn = shop.isbn("row3_announced")
+    states = [(await shop.offer(isbn)).state]
+    for state in (OfferState.FOR_SALE, OfferState.WITHDRAWN):
+        shop.edit(isbn, state=state)
+        await shop.resync()
+        states.append((await shop.offer(isbn)).state)
+        order = await shop.buy(isbn)
+        assert (OrderState.PLACED if state is OfferState.FOR_SALE else OrderState.REFUSED) is order.state
+    assert [OfferState.ANNOUNCED, OfferState.FOR_SALE, OfferState.WITHDRAWN] == states
+
+
+async def test_an_older_agreement_that_comes_late_takes_nothing_back(shop):
+    """Section 9: ordered by SentDateTime; the report tells which file was passed over."""
+    isbn = shop.isbn("ebook_price_differs")
+    folder = shop.sandbox.directory / "cb-outbox/agreement"
+    shop.edit(isbn, price="6.49")
+    await shop.resync()
+    newest = max(folder.glob("*.xml"))
+    older = newest.read_bytes().replace(b"<SentDateTime>20", b"<SentDateTime>19").replace(b"6.49", b"1.99")
+    (folder / "dipragmtcs_7414440_01011999000000.xml").write_bytes(older)
+    reports = {report.stream: report for report in await shop.resync()}
+    assert Decimal("6.49") == (await shop.offer(isbn)).price.amount
+    assert {"older_message": 1} == reports["agreement"].warning_kinds
+
+
+async def test_a_page_that_was_cut_is_read_again_by_the_next_pass(shop):
+    """What was whole is kept, the cursor is not: nothing of the list is lost."""
+    isbn = shop.isbn("later_withdrawn")
+    shop.edit(isbn, state=OfferState.WITHDRAWN)
+    shop.break_things(feed={"cut_body": 1})
+    cut = {report.stream: report for report in await shop.resync()}
+    assert not cut["luisterhuis"].complete
+    assert OfferState.FOR_SALE is (await shop.offer(isbn)).state
+    whole = {report.stream: report for report in await shop.resync()}
+    assert whole["luisterhuis"].complete
+    assert OfferState.WITHDRAWN is (await shop.offer(isbn)).state
+
+
+async def test_one_broken_record_keeps_no_other_from_being_read(shop):
+    first, second = shop.isbn("later_withdrawn"), shop.isbn("row5_for_sale")
+    for isbn in (first, second):
+        shop.edit(isbn, price="4.44")
+    shop.break_things(feed={"broken_record": 1})
+    [feed, *_] = await shop.resync()
+    assert (1, 1) == (feed.outcomes["quarantined"], feed.outcomes["changed"])
+    amounts = {(await shop.offer(isbn)).price.amount for isbn in (first, second)}
+    assert Decimal("4.44") in amounts
+    assert 2 == len(amounts)
+
+
+async def test_a_record_that_comes_twice_is_applied_once(shop):
+    isbn = shop.isbn("row5_for_sale")
+    shop.edit(isbn, price="4.44")
+    shop.break_things(feed={"duplicate_records": True})
+    [feed, *_] = await shop.resync()
+    assert (1, 1) == (feed.outcomes["changed"], feed.outcomes["duplicates"])
+    assert Decimal("4.44") == (await shop.offer(isbn)).price.amount
 
 
 async def test_a_deleted_record_takes_its_title_away(shop):
@@ -272,10 +328,8 @@ async def test_an_audiobook_whose_answer_is_lost_is_parked_and_the_settlement_sh
     await shop.pass_time(timedelta(days=2))
     assert 1 == len(shop.calls("order"))
 
-    month = shop.clock.now().date().replace(day=1)
-    lines = await shop.cb_calls.audiobooks.settlement(month)
     [row] = shop.sales()
-    [proof] = proofs(lines, sale(order))
+    [proof] = await shop.cb_calls.audiobooks.proofs(order, month(shop))
     assert (row.response, isbn, "") == (proof.order_id, proof.isbn, proof.reference)
     assert proof.amount is not None
 
@@ -289,8 +343,7 @@ async def test_an_audiobook_that_never_arrived_is_parked_too_and_no_settlement_s
     shop.break_things(order={"drop_before": 1})
     order = await shop.buy(shop.isbn("row5_for_sale"))
     assert (OrderState.ATTENTION, Reason.OUTCOME_UNKNOWN) == (order.state, order.reason)
-    lines = await shop.cb_calls.audiobooks.settlement(shop.clock.now().date().replace(day=1))
-    assert [] == proofs(lines, sale(order))
+    assert [] == await shop.cb_calls.audiobooks.proofs(order, month(shop))
 
 
 async def test_our_own_reference_in_a_settlement_is_proof_by_itself(shop):
@@ -299,8 +352,7 @@ async def test_our_own_reference_in_a_settlement_is_proof_by_itself(shop):
     first = await shop.buy(isbn)
     lost = await shop.buy(isbn)
     assert [OrderState.PLACED, OrderState.ATTENTION] == [first.state, lost.state]
-    lines = await shop.cb_calls.audiobooks.settlement(shop.clock.now().date().replace(day=1))
-    [proof] = proofs(lines, sale(lost))
+    [proof] = await shop.cb_calls.audiobooks.proofs(lost, month(shop))
     assert proof.order_id != first.receipt
 
 

@@ -103,6 +103,14 @@ def test_row_1_a_deleted_record_is_withdrawn():
         assert (OfferState.WITHDRAWN, HeldOrders.STOP) == (offer.state, offer.held_orders)
 
 
+def test_a_deleted_record_leaves_rows_behind_that_sell_nothing():
+    """Neither what the agreement allows nor what the inventory lists stands in for the record."""
+    ebook = offered(agreed(), key=EBOOK_KEY, was_removed=True)
+    audio = offered(listed(), was_removed=True)
+    assert [["cb.5.row1"]] * 2 == [rule_ids(ebook), rule_ids(audio)]
+    assert {HeldOrders.STOP} == {ebook.held_orders, audio.held_orders}
+
+
 def test_row_2_goes_before_every_other_word_of_the_record():
     offer = offered(record(detail(availability="40"), status="04", published="20300101"))
     assert OfferState.WITHDRAWN is offer.state
@@ -244,6 +252,12 @@ def test_row_of_table_9(row, availability, agreement, state, sells, preorders):
     assert f"cb.9.{row}" in rule_ids(offer)
     assert (state, sells, preorders) == (offer.state, offer.accepts_orders, offer.accepts_preorders)
     assert sells is offer.check_first, "checkOrderable goes first"
+
+
+def test_what_is_held_for_its_record_shows_the_agreement_s_price():
+    offer = offered(agreed(amount="7.99"), key=EBOOK_KEY)
+    assert offer.price is not None
+    assert Decimal("7.99") == offer.price.amount
 
 
 def test_the_agreement_s_price_goes_before_the_record_s():

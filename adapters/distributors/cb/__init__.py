@@ -16,6 +16,7 @@ contract could not read, or decided for itself, is a setting with that choice as
 | 2.2 when it is compared, what is too much missing | CHOICE | `luisterhuis.inventory_hour`, `.inventory_absent_percent` |
 | 2.3 availability check | UNKNOWN | `luisterhuis.availability_path`, names `check_ean`, `available`, `availability` |
 | 2.4 order: method, fields, answer | UNKNOWN | `luisterhuis.order_path`, `.order_method`, names `ean`, `customer_id`, `reference`, `order_id`, `link` |
+| 2.4 how long our ids may be | CHOICE | `luisterhuis.longest_reference`, `.longest_customer_id` |
 | 2.5, 2.6 mail and reset of links | UNKNOWN | `luisterhuis.mail_path`, `.reset_path`, name `email` |
 | 2.8 settlement | UNKNOWN | `luisterhuis.settlement_path`, names `month`, `settled_…` |
 | 2.9 error codes of Luisterhuis | UNKNOWN | `luisterhuis.codes`: a code to a meaning, beside those of 8.3 |
@@ -69,8 +70,9 @@ def connect(name: SourceName, settings: SourceSettings, world: World) -> Distrib
     import asyncio
 
     from adapters.distributors.cb.calls import CbCalls
+    from adapters.distributors.cb.choices import FOR_SALE_CODES, NOT_YET_CODES, SUPPLIERS
     from adapters.distributors.cb.files import OutBox
-    from adapters.distributors.cb.rules import FOR_SALE_CODES, NOT_YET_CODES, SUPPLIERS, CbRules
+    from adapters.distributors.cb.rules import CbRules
     from adapters.distributors.cb.source import CbSource
 
     if not isinstance(settings, Settings):

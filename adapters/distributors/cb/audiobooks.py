@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 
 from adapters.distributors.cb import answers, verdicts
 from adapters.distributors.cb.settings import LUISTERHUIS_LIMIT, Luisterhuis
+from adapters.http.receipts import patience_until
 from adapters.http.session import Answer, HttpSession
 from syncengine.domain.delivery import Operation, OperationKind, Receipt, Request, Verdict
 from syncengine.domain.ids import Isbn, SourceName
@@ -22,8 +23,6 @@ from syncengine.domain.order import Order
 from syncengine.errors import SourceFailed, SourceRefused, UsageInvalid
 from syncengine.ports import World
 
-LONGEST_REFERENCE = 100
-LONGEST_CUSTOMER_ID = 64
 _FORM = ("Content-Type", "application/x-www-form-urlencoded")
 _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 _ESCAPED_PREFIX = "x--"
@@ -70,8 +69,8 @@ class AudiobookCalls:
         form = urlencode(
             {
                 settings.name("ean"): operation.key.isbn,
-                settings.name("customer_id"): opaque_customer(operation.customer_id),
-                settings.name("reference"): within(operation.reference, LONGEST_REFERENCE),
+                settings.name("customer_id"): opaque_customer(operation.customer_id, settings.longest_customer_id),
+                settings.name("reference"): within(operation.reference, settings.longest_reference),
             }
         )
         if settings.order_method == "GET":
@@ -115,6 +114,11 @@ class AudiobookCalls:
         fields = {"order_id": order.receipt or "", "email": address}
         await self._posted(self._settings.mail_path, fields, f"order {order.order_id}")
 
+    async def proofs(self, order: Order, month: date) -> list[Settled]:
+        """What can be this order in the settlement of a month; see `proofs`."""
+        reference = within(order.reference, self._settings.longest_reference)
+        return proofs(await self.settlement(month), order.key.isbn, reference)
+
     async def settlement(self, month: date) -> tuple[Settled, ...]:
         """What CB has sold to this shop in a month (2.8): the only proof of an order whose answer was lost."""
         settings = self._settings
@@ -132,6 +136,8 @@ class AudiobookCalls:
         request = Request(method="GET", target=f"{self._settings.availability_path}?{query}", limit=LUISTERHUIS_LIMIT)
         await self._pace.turn(self._name, LUISTERHUIS_LIMIT)
         receipt = await self.send(request)
+        if receipt.status == 429:
+            self._pace.slow_down(self._name, LUISTERHUIS_LIMIT, patience_until(receipt))
         if receipt.status != 200:
             return None, ""
         answer = answers.read(receipt.body)
@@ -166,21 +172,20 @@ class AudiobookCalls:
         return SourceFailed(f"{self._name}: {what} ({said})", hint="try again later, or ask CB with the order number")
 
 
-def proofs(lines: Iterable[Settled], operation: Operation) -> list[Settled]:
+def proofs(lines: Iterable[Settled], isbn: Isbn, reference: str) -> list[Settled]:
     """The lines of a settlement that can be this order: those with its reference, else those without any of its EAN.
 
     Of the latter one may be another customer's: a person compares them with the orders that are known to be placed.
     """
-    same = [line for line in lines if line.isbn == operation.key.isbn]
-    reference = within(operation.reference, LONGEST_REFERENCE)
+    same = [line for line in lines if line.isbn == isbn]
     own = [line for line in same if line.reference == reference]
     return own or [line for line in same if not line.reference]
 
 
-def opaque_customer(customer_id: str) -> str:
-    """A stable id without a person in it, at most 64 characters (2.4): what is no plain word may be a name or an address."""
+def opaque_customer(customer_id: str, most: int) -> str:
+    """A stable id without a person in it, of at most so many characters: what is no plain word may be a name or an address (2.4)."""
     is_plain = _PLAIN.fullmatch(customer_id) and not customer_id.startswith(_ESCAPED_PREFIX)
-    if is_plain and len(customer_id) <= LONGEST_CUSTOMER_ID:
+    if is_plain and len(customer_id) <= most:
         return customer_id
     return f"c-{hashlib.sha256(customer_id.encode()).hexdigest()[:_DIGEST_LENGTH]}"
 

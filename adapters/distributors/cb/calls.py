@@ -16,8 +16,8 @@ class CbCalls:
     """Both services as one distributor. Neither takes a sale back nor knows preorders (contract cb 2.7, 6).
 
     An unknown outcome is looked up for e-books and set aside for audiobooks. There a person finds its proof in the settlement of
-    the month: `audiobooks.settlement` gives CB's own list, `proofs` the lines of it that can be an operation's. It is no look-up of
-    the engine's, for a month that is not settled yet proves nothing, and so never that an order may be sent again.
+    the month: `audiobooks.settlement` gives CB's own list, `audiobooks.proofs` the lines of it that can be an order. It is no look-up
+    of the engine's, for a month that is not settled yet proves nothing, and so never that an order may be sent again.
     """
 
     def __init__(

@@ -5,10 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from adapters.distributors.cb.choices import OVERLAP
 from syncengine.domain.dates import local_start
-
-OVERLAP = timedelta(hours=3)
-"""How far a delta reaches back on the clock: more than any reading of the zone can be wrong by (contract cb 3.1)."""
 
 
 def modified_from(began_at: datetime, zone: ZoneInfo, overlap: timedelta = OVERLAP) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from adapters.distributors.cb import answers, verdicts
-from adapters.distributors.cb.audiobooks import LONGEST_REFERENCE, within
+from adapters.distributors.cb.audiobooks import within
 from adapters.distributors.cb.codes import Meaning, meaning_of
 from adapters.distributors.cb.settings import Ebooks
 from adapters.http.session import HttpSession
@@ -20,6 +20,9 @@ from syncengine.errors import SourceFailed, SourceRefused, UsageInvalid
 from syncengine.ports import World
 
 _JSON = (("Accept", "application/json"), ("Content-Type", "application/json"))
+LONGEST_REFERENCE = 100
+"""Of an OrderReference (contract cb 8.1)."""
+
 _CHECK, _PLACE, _CONTENT = "checkOrderable", "placeOrder", "getContentUrl"
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from lxml import etree
 
-from adapters.files.archive import Message, messages_in
+from adapters.files.archive import Message, messages_in, unreadable
 from syncengine.domain.dates import OnixDate
 from syncengine.domain.rows import Rows
 
@@ -74,8 +74,11 @@ def files(patterns: Collection[str]) -> list[Path]:
 
 
 def key_of(path: Path) -> str:
-    """What a file is remembered by: one that was replaced under its name is new."""
-    told = path.stat()
+    """What a file is remembered by: one that was replaced under its name is new. Raises InputUnreadable where it has gone."""
+    try:
+        told = path.stat()
+    except OSError as error:
+        raise unreadable(path, error) from error
     return f"{path.name}|{told.st_size}|{told.st_mtime_ns}"
 
 

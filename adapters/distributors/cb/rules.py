@@ -9,6 +9,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from adapters.distributors.cb import facts, tables
+from adapters.distributors.cb.choices import FOR_SALE_CODES, NOT_YET_CODES, SUPPLIERS
 from adapters.distributors.cb.facts import Agreement
 from adapters.distributors.cb.prices import Choice, choose, consumer_prices, turns
 from adapters.distributors.cb.routing import AUDIO, Routing, Service
@@ -34,11 +35,6 @@ from syncengine.domain.title import Remembered, Title
 REVISION = 1
 """Raised with every change of a decision, so that every title is decided again."""
 
-SUPPLIERS = ("CB", "Centraal Boekhuis", "CB Logistics", "Luisterhuis", "CB Luisterhuis")
-"""Names by which pre-step A knows CB; numbers (GLN) are added in the settings."""
-FOR_SALE_CODES = ("20", "21", "22", "23")
-NOT_YET_CODES = ("10", "11", "12")
-
 _FORMATS: Mapping[ProductFormDetail, Format] = {
     ProductFormDetail.EPUB: Format("epub"),
     ProductFormDetail.PDF: Format("pdf"),
@@ -49,6 +45,7 @@ _AUDIO_FORMS = frozenset({ProductForm.AUDIO_DOWNLOAD})
 _EVERY_FORMAT = Format("")
 _UNDEFINED_FORM = Format("00")
 _DAYS = frozenset({None, "", DateFormat.DAY.value})
+_STATES_WITH_PRICE = frozenset({OfferState.FOR_SALE, OfferState.ANNOUNCED, OfferState.NOT_YET})
 _PUBLICATION = frozenset({PublishingDateRole.PUBLICATION})
 _EXPECTED = frozenset({SupplyDateRole.EXPECTED_AVAILABILITY})
 
@@ -179,7 +176,7 @@ class CbRules:
             return Row(name="ambiguous", state=OfferState.UNKNOWN, rules=(rule,))
         record = records[0] if records else None
         agreed = facts.agreements(title.records)
-        if record is None and not (service is Service.EBOOKS and agreed):
+        if record is None and (title.was_removed or not (service is Service.EBOOKS and agreed)):
             return _absent(title)
         if record is not None and record.notification_type == NotificationType.DELETE:
             return tables.deleted()
@@ -235,7 +232,7 @@ class CbRules:
             for availability in availabilities
         ]
         row = min(rows, key=lambda row: (not row.stops, row.sells, row.takes_preorders))
-        if not (row.sells or row.takes_preorders):
+        if row.state not in _STATES_WITH_PRICE:
             return _Decision(row=row)
         price, rule = self._ebook_price(case, market, at)
         row = replace(row, rules=(*row.rules, rule))

@@ -11,11 +11,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from adapters.distributors.cb.civil import OVERLAP
+from adapters.distributors.cb.choices import FOR_SALE_CODES, NOT_YET_CODES, OVERLAP, SUPPLIERS
 from adapters.distributors.cb.codes import CODES, Meaning
 from adapters.distributors.cb.names import EBOOK_NAMES, LUISTERHUIS_NAMES
 from adapters.distributors.cb.routing import Routing, Service
-from adapters.distributors.cb.rules import FOR_SALE_CODES, NOT_YET_CODES, SUPPLIERS
 from adapters.http.account import base_url_problem, is_loopback
 from syncengine.domain.delivery import Limit
 from syncengine.ports import SourceSettings
@@ -63,6 +62,8 @@ class Luisterhuis(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     order_method: Literal["POST", "GET"] = "POST"
     names: Mapping[str, str] = {}
     codes: Mapping[str, str] = {}
+    longest_reference: Annotated[int, msgspec.Meta(ge=50, le=250)] = 100
+    longest_customer_id: Annotated[int, msgspec.Meta(ge=42, le=250)] = 64
     page_size: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     stop_on_short_page: bool = True
     overlap: timedelta = OVERLAP
