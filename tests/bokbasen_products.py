@@ -1,6 +1,5 @@
 """Small Bokbasen records and rows for tests: each builder gives something ordinary, and a test states only what matters to it."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -23,6 +22,7 @@ from syncengine.domain.product import (
 )
 from syncengine.domain.territory import Market, Territory
 from syncengine.domain.title import Remembered, Title
+from tests.values import replace
 
 OSLO = ZoneInfo("Europe/Oslo")
 ISBN = "9788202416164"

@@ -1,6 +1,5 @@
 """Small CB records and rows for tests: each builder gives something ordinary, and a test states only what matters to it."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -22,6 +21,7 @@ from syncengine.domain.product import (
 )
 from syncengine.domain.territory import Market
 from syncengine.domain.title import Title
+from tests.values import replace
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 NL_EUR = Market(country="NL", currency="EUR")

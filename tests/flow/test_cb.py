@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from syncengine.domain.offer import OfferState
 from syncengine.domain.order import OrderState, Reason
 from syncengine.ports import Urgency
+from tests.values import replace
 from tests.flow.cb_shop import CbShop, opened_cb_shop
 
 SCENARIOS = {

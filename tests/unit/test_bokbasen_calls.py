@@ -1,6 +1,5 @@
 """Bokbasen's requests, and what its answers mean (contract bokbasen 6, 10.4 and 12)."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,6 +23,7 @@ from syncengine.domain.ids import SourceName
 from syncengine.domain.territory import Market
 from syncengine.errors import AmountInvalid, UsageInvalid
 from syncengine.ports import World
+from tests.values import replace
 from tests.bokbasen_products import ISBN, KEY, RESID
 from tests.clock import START, JumpClock
 from tests.pace import FreePace

@@ -1,6 +1,6 @@
 """Bokbasen's decision table, colours, dates and prices, row by row (contract bokbasen 10)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -14,6 +14,7 @@ from syncengine.domain.offer import HeldOrders, OfferState, TaxBasis
 from syncengine.domain.product import Product, SalesRights
 from syncengine.domain.territory import Market, Territory
 from syncengine.domain.title import Remembered, Title
+from tests.values import replace
 from tests.bokbasen_products import (
     FUTURE,
     FUTURE_START,

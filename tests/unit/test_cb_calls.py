@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -30,6 +29,7 @@ from syncengine.domain.ids import CustomerId, Format, Isbn, OrderId, SourceName
 from syncengine.domain.order import Order, OrderRequest, OrderState
 from syncengine.errors import UsageInvalid
 from syncengine.ports import World
+from tests.values import replace
 from tests.cb_products import AUDIO_KEY, BOTH, EAN, EBOOK_KEY, NL_EUR, NOW
 from tests.clock import JumpClock
 from tests.pace import FreePace

@@ -1,6 +1,5 @@
 """CB's decision tables, row by row: section 5 for audiobooks, section 9 for e-books."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -11,6 +10,7 @@ from syncengine.domain.ids import Format, Isbn, RecordReference
 from syncengine.domain.offer import HeldOrders, OfferState
 from syncengine.domain.product import SalesRights
 from syncengine.domain.territory import Territory
+from tests.values import replace
 from tests.cb_products import (
     AUDIO_KEY,
     EAN,
