@@ -253,20 +253,20 @@ class Prolog(Reader):
         end = window.position + _HTML_EXCERPT
         if len(window.buffer) < end and not window.ended:
             return window.wait_for(end)
-        raise html_page(bytes(window.buffer[window.position : end]))
+        raise html_page(bytes(window.buffer[window.position : end]), self._words.message)
 
 
-def html_page(page: bytes) -> NotOnix:
-    """The error for an HTML page, from its first bytes."""
+def html_page(page: bytes, expected: str) -> NotOnix:
+    """The error for an HTML page, from its first bytes, where something else was expected."""
     title = _TITLE.search(page)
     named = f" with the title {plain_text(title[1], 'utf-8')[:80]!r}" if title else ""
     if _LOGIN.search(page):
         return NotOnix(
-            f"an HTML page{named} instead of an ONIX message; it looks like a login page",
+            f"an HTML page{named} instead of {expected}; it looks like a login page",
             hint="the session or the credentials of this source have expired; renew them",
         )
     return NotOnix(
-        f"an HTML page{named} instead of an ONIX message",
+        f"an HTML page{named} instead of {expected}",
         hint="open the address of this source in a browser and see what it says",
     )
 

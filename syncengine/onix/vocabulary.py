@@ -46,6 +46,11 @@ class Vocabulary:
     rows: Rows | None = None
 
     @property
+    def message(self) -> str:
+        """What is expected, for people."""
+        return f"a message <{self.rows.root}>" if self.rows else "an ONIX message"
+
+    @property
     def longest(self) -> int:
         """Of the names, as bytes, without the root's."""
         return max(map(len, (*self.records, self.container)))

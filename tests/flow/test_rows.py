@@ -281,7 +281,7 @@ class TestPasses:
         assert 0 < len(await shop.live()) < 8
 
     async def test_a_login_page_is_told(self, shop):
-        with pytest.raises(NotOnix, match="login page"):
+        with pytest.raises(NotOnix, match="instead of a message <feed>; it looks like a login page"):
             await shop.read(STOCK, b"<html><title>Log in</title></html>")
 
     async def test_an_empty_message_is_a_message(self, shop):
