@@ -12,8 +12,8 @@ import pytest
 from syncengine.domain.offer import OfferState
 from syncengine.domain.order import OrderState, Reason
 from syncengine.ports import Urgency
-from tests.values import replace
 from tests.flow.cb_shop import CbShop, opened_cb_shop
+from tests.values import replace
 
 SCENARIOS = {
     "row1_deleted": ("cb.5.row1", OfferState.WITHDRAWN),

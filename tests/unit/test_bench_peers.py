@@ -139,13 +139,14 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> dict[str, Any
 
 
 def facts_of_engine(path: Path) -> Iterator[dict[str, Any]]:
-    """But for what rows say, of which peers know nothing."""
+    """But for what rows say and which outlets a restriction names, of which peers know nothing."""
     framer = Framer(seed=1, index=FrameIndex())
     frames = [*framer.feed(path.read_bytes()).frames, *framer.close().frames]
     assert framer.context is not None
     for frame in frames:
         facts = to_builtins(parse(frame.body, framer.context).product, builtin_types=[Decimal])
         assert () == facts.pop("row")
+        assert all(() == supply.pop("market_outlets") for supply in facts["supplies"])
         yield facts
 
 

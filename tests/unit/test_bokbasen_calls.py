@@ -23,10 +23,10 @@ from syncengine.domain.ids import SourceName
 from syncengine.domain.territory import Market
 from syncengine.errors import AmountInvalid, UsageInvalid
 from syncengine.ports import World
-from tests.values import replace
 from tests.bokbasen_products import ISBN, KEY, RESID
 from tests.clock import START, JumpClock
 from tests.pace import FreePace
+from tests.values import replace
 
 CONSUMER = "5f0c7e0e-3c7e-4a5e-8d54-1c2f5b6a7d80"
 LOCATION = "https://api.bokbasen.io/dds/content/v1/66C69160-F3CF-42C9-9A27-E58A60C0D9B5"

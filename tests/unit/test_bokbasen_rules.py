@@ -14,7 +14,6 @@ from syncengine.domain.offer import HeldOrders, OfferState, TaxBasis
 from syncengine.domain.product import Product, SalesRights
 from syncengine.domain.territory import Market, Territory
 from syncengine.domain.title import Remembered, Title
-from tests.values import replace
 from tests.bokbasen_products import (
     FUTURE,
     FUTURE_START,
@@ -38,6 +37,7 @@ from tests.bokbasen_products import (
     title,
     unpriced,
 )
+from tests.values import replace
 
 S = OfferState
 

@@ -29,10 +29,10 @@ from syncengine.domain.ids import CustomerId, Format, Isbn, OrderId, SourceName
 from syncengine.domain.order import Order, OrderRequest, OrderState
 from syncengine.errors import UsageInvalid
 from syncengine.ports import World
-from tests.values import replace
 from tests.cb_products import AUDIO_KEY, BOTH, EAN, EBOOK_KEY, NL_EUR, NOW
 from tests.clock import JumpClock
 from tests.pace import FreePace
+from tests.values import replace
 
 PROBE, SALE, DECLARATION, REFUND = (
     OperationKind.PROBE,
@@ -75,7 +75,7 @@ def operation(kind: OperationKind = SALE, *, audio: bool = False, **changes: obj
         customer_id="C-42",
         amount=Decimal("9.99"),
     )
-    return replace(whole, **changes)  # type: ignore[arg-type]
+    return replace(whole, **changes)
 
 
 def answered(body: object, status: int = 200, **headers: str) -> Receipt:

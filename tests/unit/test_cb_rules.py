@@ -10,7 +10,6 @@ from syncengine.domain.ids import Format, Isbn, RecordReference
 from syncengine.domain.offer import HeldOrders, OfferState
 from syncengine.domain.product import SalesRights
 from syncengine.domain.territory import Territory
-from tests.values import replace
 from tests.cb_products import (
     AUDIO_KEY,
     EAN,
@@ -28,6 +27,7 @@ from tests.cb_products import (
     rules,
     title,
 )
+from tests.values import replace
 
 UNPRICED = price(None)
 OTHER_CODES = [
