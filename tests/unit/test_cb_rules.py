@@ -197,6 +197,14 @@ def test_step_b_leaves_alone_what_is_listed_and_what_is_not_for_sale():
     assert OfferState.ANNOUNCED is offered(announced, listed("N", checked="no")).state
 
 
+def test_an_inventory_that_says_otherwise_is_told_and_decides_nothing():
+    """Section 2.2: the check before each sale does."""
+    offer = offered(record(detail()), listed("Y", availability="40"))
+    assert (OfferState.FOR_SALE, True) == (offer.state, offer.check_first)
+    assert "cb.2.2" in rule_ids(offer)
+    assert "cb.2.2" not in rule_ids(offered(record(detail()), listed("Y")))
+
+
 @pytest.mark.parametrize("form", ["05", "01", "14", "12"])
 def test_a_date_in_another_format_refuses_the_record(form):
     """Section 4: only format 00 is understood."""
@@ -289,6 +297,14 @@ def test_what_cb_has_a_day_ahead_is_held_until_its_day():
     assert OfferState.FOR_SALE is offered(ahead, agreed(), key=EBOOK_KEY, at=start).state
     at_once = offered(ahead, agreed(), key=EBOOK_KEY, by=rules(holds_until_publication=False))
     assert OfferState.FOR_SALE is at_once.state
+
+
+def test_only_the_day_of_publication_holds_an_e_book():
+    """The day of first delivery, role 08, does not (section 8.4), and neither does a date in another format refuse the record."""
+    supplied = record(detail(dates=(dated("08", "20270101"),)), form="EA")
+    assert OfferState.FOR_SALE is offered(supplied, agreed(), key=EBOOK_KEY).state
+    month = record(detail(), form="EA", publishing_dates=(dated("01", "202605", "01"),))
+    assert OfferState.FOR_SALE is offered(month, agreed(), key=EBOOK_KEY).state
 
 
 # --- section 8.5 ----------------------------------------------------------------------------------------------------------

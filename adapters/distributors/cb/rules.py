@@ -61,14 +61,16 @@ class _Case:
     preamble: tuple[RuleApplied, ...] = ()
     agreement: Agreement | None = None
     listings: Sequence[facts.Listing] = ()
-    expected: Opening = Opening()  # noqa: RUF009 - a frozen value
+    published: Opening
+    expected: Opening
+    """`published` by its PublishingDate alone, or by the supplier's word where there is none."""
 
     def instants(self) -> Iterator[datetime | None]:
         """Every instant at which a decision may turn."""
         for supply in self.supplies:
             yield from turns(supply.prices)
         if self.service is Service.EBOOKS:
-            yield self.expected.at
+            yield self.published.at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,7 +182,7 @@ class CbRules:
             return _absent(title)
         if record is not None and record.notification_type == NotificationType.DELETE:
             return tables.deleted()
-        if record is not None and (problem := _unreadable_dates(record)):
+        if record is not None and service is Service.LUISTERHUIS and (problem := _unreadable_dates(record)):
             return _settled("4.dates", OfferState.UNKNOWN, f"alert: {problem}")
         if record is not None and (why := _no_rights(record, market)):
             return replace(_settled("rights", OfferState.OUT_OF_TERRITORY, why), stops=True)
@@ -202,7 +204,8 @@ class CbRules:
             preamble=chosen,
             agreement=_only(agreed),
             listings=facts.listings(title.records),
-            expected=_expected(record, judged, self._zone) if record else Opening(),
+            published=(published := _published(record, self._zone)),
+            expected=published if published.is_announced else _supplied(judged, self._zone),
         )
 
     # --- what may be done with it ---------------------------------------------------------------------------------------
@@ -238,8 +241,8 @@ class CbRules:
         row = replace(row, rules=(*row.rules, rule))
         if row.sells and price is None:
             return _Decision(row=replace(row, state=OfferState.UNPRICED, sells=False))
-        if row.sells and self._holds and case.expected.is_ahead(at):
-            says = f"held although CB has it: orders are not taken before {case.expected.says}"
+        if row.sells and self._holds and case.published.is_ahead(at):
+            says = f"held although CB has it: orders are not taken before {case.published.says}"
             hold = RuleApplied(id="cb.8.4", says=says)
             row = replace(row, state=OfferState.NOT_YET, sells=False, takes_preorders=True, rules=(*row.rules, hold))
         return _Decision(row=row, price=price)
@@ -346,11 +349,14 @@ def _no_rights(record: Product, market: Market) -> str:
     return found.says if is_stated and found.verdict is Rights.NOT_FOR_SALE else ""
 
 
-def _expected(record: Product, details: Sequence[SupplyDetail], zone: ZoneInfo) -> Opening:
-    """The day a title is expected: PublishingDate 01, else SupplyDate 08. It switches no sale on (contract cb 4, 5)."""
-    published = dates_of("PublishingDate", record.publishing_dates, _PUBLICATION)
-    supplied = [date for detail in details for date in dates_of("SupplyDate", detail.dates, _EXPECTED)]
-    return latest(published or supplied, zone)
+def _published(record: Product | None, zone: ZoneInfo) -> Opening:
+    """PublishingDate 01, for the page: for audiobooks it switches no sale on (contract cb 4)."""
+    return latest(dates_of("PublishingDate", record.publishing_dates if record else (), _PUBLICATION), zone)
+
+
+def _supplied(details: Sequence[SupplyDetail], zone: ZoneInfo) -> Opening:
+    """SupplyDate 08, the day by which CB expects to have it, which stands in on the page (contract cb 5)."""
+    return latest([date for detail in details for date in dates_of("SupplyDate", detail.dates, _EXPECTED)], zone)
 
 
 def _says_expected(case: _Case) -> tuple[RuleApplied, ...]:

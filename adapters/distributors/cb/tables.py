@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from adapters.distributors.cb.facts import Agreement, Checked, Listing
@@ -69,26 +69,30 @@ def by_availability(supplies: Sequence[Supply], publishing_status: str | None, a
 
 def by_inventory(row: Row, listing: Listing) -> Row:
     """Pre-step B: what is for sale and has gone from the inventory waits for the availability check; its answer decides."""
-    if listing.is_listed or not row.sells:
+    if not row.sells:
         return row
+    if listing.is_listed:
+        return _compared(row, listing)
     match listing.checked:
         case Checked.NO:
             says = "it has gone from the inventory, and the availability check says no: as row 2"
             return Row(name="row2", state=OfferState.WITHDRAWN, rules=(*row.rules, _rule("5.B", says)), stops=True)
         case Checked.YES:
             says = "alert: it has gone from the inventory, yet the availability check says yes: sold on"
-            return Row(
-                name=row.name,
-                state=row.state,
-                rules=(*row.rules, _rule("5.B", says)),
-                sells=True,
-                choice=row.choice,
-            )
+            return replace(row, rules=(*row.rules, _rule("5.B", says)))
         case _:
             says = "suspended: it has gone from the inventory, and the availability check gave no answer yet"
             return Row(
                 name="B", state=OfferState.UNAVAILABLE, rules=(*row.rules, _rule("5.B", says)), choice=row.choice
             )
+
+
+def _compared(row: Row, listing: Listing) -> Row:
+    """The inventory decides nothing about what it lists (contract cb 2.2): the availability check does, before each sale."""
+    if listing.availability in {"", _AVAILABLE}:
+        return row
+    says = f"alert: the last inventory said ProductAvailability {listing.availability}"
+    return replace(row, rules=(*row.rules, _rule("2.2", says)))
 
 
 def _by_supply(supply: Supply, status: str | None, at: datetime) -> Row:
