@@ -218,9 +218,12 @@ def cursor_of(reading: Reading, kind: type[msgspec.Struct]) -> Any:
 
 
 @asynccontextmanager
-async def opened_shop(directory: Path, *, titles: int = TITLES) -> AsyncIterator[Shop]:
-    """A sandbox with the stub, two days after its catalogue was made, and a shop in front of it."""
-    clock = JumpClock(auto=True)
+async def opened_shop(directory: Path, *, titles: int = TITLES, auto: bool = True) -> AsyncIterator[Shop]:
+    """A sandbox with the stub, two days after its catalogue was made, and a shop in front of it.
+
+    Without `auto` time stands still until the test moves it.
+    """
+    clock = JumpClock(auto=auto)
     sandbox = Sandbox(seed=7, titles=titles, directory=directory, stubs=[CbStub], clock=clock)
     await sandbox.start()
     clock.advance(2 * 86400)

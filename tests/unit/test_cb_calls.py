@@ -10,10 +10,11 @@ from urllib.parse import parse_qs
 import pytest
 
 from adapters.distributors.cb.answers import read, without_links
-from adapters.distributors.cb.audiobooks import AudiobookCalls, Settled, opaque_customer, proofs, within
+from adapters.distributors.cb.audiobooks import AudiobookCalls, Settled, opaque_customer, proofs, settled_lines, within
 from adapters.distributors.cb.calls import CbCalls
 from adapters.distributors.cb.codes import CODES, Meaning
 from adapters.distributors.cb.ebooks import EbookCalls, Place, origin_and_path
+from adapters.distributors.cb.names import LUISTERHUIS_NAMES
 from adapters.distributors.cb.routing import Routing, Service
 from adapters.distributors.cb.settings import OPERATIONS, Ebooks, Luisterhuis
 from adapters.http.session import HttpSession
@@ -387,6 +388,26 @@ def test_a_settlement_line_with_our_reference_goes_before_all_others():
     assert [own] == proofs(lines, Isbn(EAN), "P-O1")
     assert [unnamed] == proofs([foreign, unnamed, another], Isbn(EAN), "P-O1")
     assert [] == proofs([foreign, another], Isbn(EAN), "P-O1")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<S><Order><OrderID>LH-1</OrderID><EAN13>9789000000008</EAN13><NetAmount>4.50</NetAmount></Order><Total>1</Total></S>",
+        b'{"orders":[{"OrderID":"LH-1","EAN13":"9789000000008","NetAmount":"4.50"}]}',
+        b"OrderID;EAN13;NetAmount\nLH-1;9789000000008;4.50\n;;\n",
+        b"\xef\xbb\xbfOrderID,EAN13,NetAmount\nLH-1,9789000000008,4.50\n",
+    ],
+)
+def test_a_settlement_is_read_in_whichever_form_it_comes(body):
+    [line] = settled_lines(body, LUISTERHUIS_NAMES)
+    assert ("LH-1", EAN, Decimal("4.50"), "", "") == (line.order_id, line.isbn, line.amount, line.at, line.reference)
+
+
+@pytest.mark.parametrize("amount", ["", "much", "NaN"])
+def test_an_amount_that_is_none_is_left_open(amount):
+    body = f"OrderID;EAN13;NetAmount\nLH-1;{EAN};{amount}\n".encode()
+    assert [None] == [line.amount for line in settled_lines(body, LUISTERHUIS_NAMES)]
 
 
 # --- what both share ------------------------------------------------------------------------------------------------------

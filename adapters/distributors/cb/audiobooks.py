@@ -124,7 +124,7 @@ class AudiobookCalls:
         settings = self._settings
         query = urlencode({settings.name("month"): f"{month:%Y-%m}"})
         page = await self._fetched(f"{settings.settlement_path}?{query}", f"the settlement of {month:%Y-%m}")
-        return tuple(_settled(page.body, settings.wire))
+        return tuple(settled_lines(page.body, settings.wire))
 
     async def aclose(self) -> None:
         """Give back connections."""
@@ -198,7 +198,7 @@ def within(reference: str, most: int) -> str:
     return f"{reference[: most - _DIGEST_LENGTH - 1]}-{digest}"
 
 
-def _settled(body: bytes, names: Mapping[str, str]) -> Iterator[Settled]:
+def settled_lines(body: bytes, names: Mapping[str, str]) -> Iterator[Settled]:
     """The lines of a settlement, in whichever form: objects, elements, or lines with a head."""
     answer = answers.read(body)
     groups: Iterable[Mapping[str, str]] = answer.groups
