@@ -124,6 +124,14 @@ async def test_a_server_that_takes_no_notice_of_limit_is_read_whole_all_the_same
     assert [True] * len(shop.audiobooks()) == reading.has(*shop.audiobooks())
 
 
+async def test_a_server_that_takes_no_notice_of_offset_is_found_out(shop):
+    """The same page for ever would never end."""
+    reading = await shop.read("luisterhuis", audio={"page_size": 20, "names": {"offset": "start"}})
+    assert isinstance(reading.error, SourceFailed)
+    assert "offset" in reading.error.hint
+    assert (1, None) == (len(reading.parts), reading.cursor)
+
+
 async def test_what_moves_between_pages_is_told_by_the_next_delta(shop):
     """Contract cb 3.4: a record that moved is missed or comes twice; what made it move is in the next delta."""
     first = await shop.read("luisterhuis")

@@ -14,7 +14,7 @@ from adapters.distributors.cb.civil import modified_from
 from adapters.distributors.cb.cursors import FeedCursor, InventoryCursor, decode, encode, packed
 from adapters.distributors.cb.facts import Checked
 from adapters.distributors.cb.inventory import Line
-from adapters.distributors.cb.pages import Pages, count_records
+from adapters.distributors.cb.pages import Pages, count_records, records_of
 from adapters.distributors.cb.settings import Luisterhuis
 from syncengine.domain.ids import Isbn, SourceName
 from syncengine.domain.passes import PassMode
@@ -24,7 +24,8 @@ from syncengine.ports import Clock, Part, PassEnd
 
 Steps = AsyncGenerator[Part | PassEnd, None]
 
-_MOST_PAGES = 100_000
+_MOST_RECORDS = 2_000_000
+"""A list that goes on after so many is none: a hundred times what there is."""
 _FEWEST_LISTED = 20
 """An inventory of fewer titles may lose any share of them."""
 
@@ -79,9 +80,11 @@ class LuisterhuisFeed:
         since = None
         if known.began_at is not None and not is_full:
             since = modified_from(known.began_at, self._zone, self._settings.overlap)
-        body = await self._pages.page(self._address(since, 0))
-        for number in range(1, _MOST_PAGES + 1):
+        body, before = await self._pages.page(self._address(since, 0)), b""
+        for number in range(1, _MOST_RECORDS // self._settings.page_size + 1):
             coming = None
+            if number > 1 and (records := records_of(body)) and records == records_of(before):
+                raise self._endless(f"page {number} has the records of the page before")
             if not self._is_last(body):
                 coming = asyncio.create_task(self._pages.page(self._address(since, number)))
             try:
@@ -90,14 +93,17 @@ class LuisterhuisFeed:
                     full_at = began_at if is_full else known.full_at
                     yield PassEnd(cursor=encode(FeedCursor(began_at=began_at, full_at=full_at)))
                     return
-                body = await coming
+                body, before = await coming, body
             finally:
                 if coming is not None:
                     coming.cancel()
                     await asyncio.gather(coming, return_exceptions=True)
-        raise SourceFailed(
-            f"{self._name}: the feed does not end after {_MOST_PAGES} pages",
-            hint="it may take no notice of offset: check the names in the settings",
+        raise self._endless(f"it does not end after {_MOST_RECORDS} records")
+
+    def _endless(self, what: str) -> SourceFailed:
+        return SourceFailed(
+            f"{self._name}: the feed's paging is broken: {what}",
+            hint="the server may take no notice of offset: check the names in the settings",
         )
 
     def _is_last(self, body: bytes) -> bool:

@@ -101,3 +101,9 @@ class Pages:
 def count_records(body: bytes) -> int:
     """How many records a page begins, broken ones too; a text that shows such a tag counts as one, which only asks for more."""
     return sum(1 for _ in _RECORD.finditer(body))
+
+
+def records_of(body: bytes) -> bytes:
+    """The records of a page without the header before them, which differs from page to page; empty where there is none."""
+    first = _RECORD.search(body)
+    return body[first.start() :] if first else b""
