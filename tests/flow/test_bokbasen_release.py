@@ -18,8 +18,8 @@ from tests.conftest import SEED
 from tests.flow.harness import PATIENCE, Engine, Row, Sandbox, running_sandbox, wait_until
 
 TITLES = 120
-RELEASE_IN_SECONDS = 25.0
-"""Long enough for a whole load, an import and two passes on a busy machine."""
+HOUR, SOON = 3600.0, 3.0
+"""Seconds to the release: first long enough for everything before it however busy the machine is, then short."""
 HELD = frozenset({"PREORDER"})
 CONSUMER = "5f0c7e0e-3c7e-4a5e-8d54-1c2f5b6a7d80"
 
@@ -156,7 +156,7 @@ def test_orders_wait_for_publication_and_are_placed_once(sandbox: Sandbox, engin
     ]
     released, cheaper, replaced, cancelled = chosen[:5], chosen[0], chosen[1], chosen[5]
     sandbox.edit(
-        [{"isbn": isbn, "price": "249.00", "protection": ["02"], "release_at": {"in_seconds": RELEASE_IN_SECONDS}, "state": "PREORDER"} for isbn in chosen[:6]]
+        [{"isbn": isbn, "price": "249.00", "protection": ["02"], "release_at": {"in_seconds": HOUR}, "state": "PREORDER"} for isbn in chosen[:6]]
     )  # fmt: skip
     passes = engine.ask("resync")["passes"]
     assert [("metadata", "full", True), ("inventory", "full", True)] == [
@@ -180,7 +180,8 @@ def test_orders_wait_for_publication_and_are_placed_once(sandbox: Sandbox, engin
     assert {*released, known["row_14_preorder"]} == waiting
 
     sandbox.edit([{"isbn": cheaper, "price": "199.00"}, {"isbn": replaced, "new_version": True}])
-    release_at = max(datetime.fromisoformat(before[isbn]["release_at"]) for isbn in released)
+    crossed = sandbox.edit([{"isbn": isbn, "release_at": {"in_seconds": SOON}} for isbn in released])
+    release_at = max(datetime.fromisoformat(row["release_at"]) for row in crossed)
     wait_until(lambda: datetime.now(UTC) > release_at, "the titles are published")
     after = truth(sandbox)
     assert {"FOR_SALE"} == {after[isbn]["state"] for isbn in released}
@@ -228,3 +229,24 @@ def test_a_lost_answer_goes_to_a_person_and_is_never_sold_twice(sandbox: Sandbox
     engine.ask("resync")
     (order,) = engine.orders("PLACED")
     assert ("L1", "REFUND_REFUSED") == (order["order_id"], order["reason"]), "a placed order is final"
+
+
+def test_the_sandbox_starts_it_beside_the_others(tmp_path: Path) -> None:
+    with running_sandbox(tmp_path, seed=SEED, titles=60, only=()) as sandbox:
+        said = json.loads(sandbox.process.output())
+        assert f"{said['url']}/bokbasen" == said["bokbasen"]
+        assert f"{said['url']}/demarque/api" == said["demarque"]
+        engine = Engine(sandbox.settings, tmp_path / "engine")
+        passes = engine.ask("resync", "bokbasen", "demarque")["passes"]
+        assert {("bokbasen", "metadata"), ("bokbasen", "inventory"), ("demarque", "publications")} == {
+            (one["source"], one["stream"]) for one in passes
+        }
+        sandbox.edit([{"isbn": "9782000000006", "price": "9.99"}])
+        assert {"demarque"} == {row["distributor"] for row in sandbox.titles() if row["isbn"] == "9782000000006"}
+
+
+def test_a_stub_that_does_not_exist(tmp_path: Path) -> None:
+    engine = Engine(tmp_path / "none.toml", tmp_path)
+    with engine.start("sandbox", "--dir", str(tmp_path), "--only", "nobody") as process:
+        assert 2 == process.wait()
+        assert "there is no stub of nobody" in process.log()
