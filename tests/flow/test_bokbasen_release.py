@@ -152,7 +152,9 @@ def test_orders_wait_for_publication_and_are_placed_once(sandbox: Sandbox, engin
     """Whole load, orders, a release crossed, a delta: the ledger is what the stub's titles and the orders make of it."""
     known = scenarios(sandbox)
     chosen = [
-        row["isbn"] for row in sandbox.titles() if row["state"] == "PREORDER" and row["isbn"] not in known.values()
+        row["isbn"]
+        for row in sandbox.titles()
+        if row["state"] in {"PREORDER", "FOR_SALE"} and row["format"] == "epub" and row["isbn"] not in known.values()
     ]
     released, cheaper, replaced, cancelled = chosen[:5], chosen[0], chosen[1], chosen[5]
     sandbox.edit(
