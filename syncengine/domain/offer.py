@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
@@ -68,7 +68,8 @@ class Offer:
     opaque to the engine and given to the calls of the same distributor. `next_change_at` is the next instant at which this
     offer may differ although nothing is received; `starts_at` the start of sale, past or to come. `check_first` asks for a
     simulation or a canary before the sales of a release go out in bulk. `name_letters` is how many characters the customer's first
-    and last name must have each, for a watermark; 0 where it takes none. `takes_no_new` refuses orders that are new, whatever the
+    and last name must have each, for a watermark; 0 where it takes none. `check_holds` is how long the answer to such a question may be
+    relied on, where that is shorter than it is for all. `takes_no_new` refuses orders that are new, whatever the
     state, and leaves those alone that are held.
     """
 
@@ -83,6 +84,7 @@ class Offer:
     takes_no_new: bool = False
     held_orders: HeldOrders = HeldOrders.KEEP
     check_first: bool = False
+    check_holds: timedelta | None = None
     name_letters: int = 0
     price: OfferPrice | None = None
     terms: Mapping[str, str] = field(default_factory=dict)

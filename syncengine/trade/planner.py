@@ -250,7 +250,7 @@ def _behind_gate(
     """None where the gate is open; else the order stays back, with a probe where none is under way."""
     identity = gate_id(offer, protection)
     gate = now.gates.get(identity)
-    lapsed = gate is not None and gate.valid_until is not None and gate.valid_until <= now.at
+    lapsed = gate is not None and _has_lapsed(gate, offer, now.at)
     if gate and gate.state is GateState.OPEN and not lapsed:
         return None
     if steps.order.state is OrderState.RECEIVED:
@@ -267,6 +267,13 @@ def _behind_gate(
     )
     asked = replace(steps.order, **terms)
     return steps.plan(gate=opened, probe=_operation(OperationKind.PROBE, asked, offer.key, offer))
+
+
+def _has_lapsed(gate: Gate, offer: Offer, at: datetime) -> bool:
+    """Whether the answer behind a gate is too old to be relied on."""
+    if gate.state is GateState.OPEN and offer.check_holds is not None and gate.since + offer.check_holds <= at:
+        return True
+    return gate.valid_until is not None and gate.valid_until <= at
 
 
 def _why_not_place(order: Order, offer: Offer, now: Circumstances) -> str | None:

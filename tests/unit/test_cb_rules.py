@@ -1,6 +1,6 @@
 """CB's decision tables, row by row: section 5 for audiobooks, section 9 for e-books."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -195,6 +195,12 @@ def test_step_b_leaves_alone_what_is_listed_and_what_is_not_for_sale():
     assert OfferState.FOR_SALE is offered(record(detail()), listed("Y")).state
     announced = record(detail(availability="10"), status="02")
     assert OfferState.ANNOUNCED is offered(announced, listed("N", checked="no")).state
+
+
+def test_a_positive_check_holds_for_minutes():
+    """Section 6."""
+    assert timedelta(minutes=5) == offered(record(detail())).check_holds
+    assert timedelta(minutes=2) == offered(record(detail()), by=rules(check_holds=timedelta(minutes=2))).check_holds
 
 
 def test_an_inventory_that_says_otherwise_is_told_and_decides_nothing():

@@ -92,6 +92,7 @@ def test_an_ean_is_routed_by_itself(tmp_path):
         (HEAD + AUDIO_TABLE + 'secret = "s"\n', "a secret never stands in this file"),
         (HEAD + AUDIO_TABLE + 'feed_path = "v3/feed"\n', "feed_path does not begin with /"),
         (HEAD + AUDIO_TABLE + 'overlap = "1h"\n', "overlap is less than 2h"),
+        (HEAD + 'check_holds = "0s"\n' + AUDIO_TABLE, "check_holds is no span above 0"),
         (HEAD + AUDIO_TABLE + "page_size = 1001\n", "page_size"),
         (HEAD + AUDIO_TABLE + 'names = { eam = "x" }\n', "names.eam is no name"),
         (HEAD + AUDIO_TABLE + 'codes = { "LHS-00001" = "what" }\n', "codes.LHS-00001 means nothing"),

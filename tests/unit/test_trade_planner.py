@@ -244,6 +244,13 @@ class TestWaiting:
         assert plan.probe is not None
         assert plan.events == ()
 
+    @pytest.mark.parametrize(("minutes", "asks"), [(4, False), (5, True)])
+    def test_asks_again_when_the_distributor_wants_newer_answers(self, minutes, asks):
+        gate = a_gate(since=AT - timedelta(minutes=minutes))
+        plan = decide(an_order(S.WAITING), an_offer(check_holds=timedelta(minutes=5)), circumstances(gate))
+        assert asks is (plan.probe is not None)
+        assert asks is (plan.operation is None)
+
     def test_goes_to_a_person_behind_a_gate_that_refused(self):
         plan = decide(an_order(S.WAITING), an_offer(), circumstances(a_gate(GateState.REFUSED, note="cannot_sell")))
         assert path(plan) == [S.ATTENTION]

@@ -24,6 +24,7 @@ contract could not read, or decided for itself, is a setting with that choice as
 | 3.8 rates, calls at once, patience for a page | UNKNOWN | `limits` (`luisterhuis`, `checkorderable`, `placeorder`, `getcontenturl`), `concurrency`, `page_seconds` |
 | 5 pre-step A: who is CB among suppliers | CHOICE | `luisterhuis.suppliers` (names and numbers) |
 | 5.1 prices: rates of tax for what states none | CHOICE | `tax_rates` |
+| 6 how old a positive check may be | CHOICE | `check_holds` |
 | 8.1 paths of the e-book service | UNKNOWN | `ebooks.base_url`, or `ebooks.urls` with a whole address for each operation |
 | 8.1 whether `DeliveryChannel` must be sent | CONFLICT | `ebooks.delivery_channel` (empty: not sent) |
 | 8.1 names of its fields | INF | `ebooks.names` |
@@ -96,6 +97,7 @@ def connect(name: SourceName, settings: SourceSettings, world: World) -> Distrib
             for_sale_codes=books.for_sale_codes if books else FOR_SALE_CODES,
             not_yet_codes=books.not_yet_codes if books else NOT_YET_CODES,
             holds_until_publication=books.hold_until_publication if books else True,
+            check_holds=settings.check_holds,
             tax_rates=settings.tax_rates,
         ),
         calls=CbCalls(

@@ -1,4 +1,4 @@
-"""Defaults where the contract leaves a choice about titles and time; each is a setting (contract cb 3.1, 5, 9)."""
+"""Defaults where the contract leaves a choice about titles and time; each is a setting (contract cb 3.1, 5, 6, 9)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ OVERLAP = timedelta(hours=3)
 
 SUPPLIERS = ("CB", "Centraal Boekhuis", "CB Logistics", "Luisterhuis", "CB Luisterhuis")
 """Names by which pre-step A knows CB; numbers (GLN) are added in the settings."""
+
+CHECK_HOLDS = timedelta(minutes=5)
+"""How long a positive check may be relied on (6)."""
 
 FOR_SALE_CODES = ("20", "21", "22", "23")
 NOT_YET_CODES = ("10", "11", "12")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from adapters.distributors.cb import facts, tables
-from adapters.distributors.cb.choices import FOR_SALE_CODES, NOT_YET_CODES, SUPPLIERS
+from adapters.distributors.cb.choices import CHECK_HOLDS, FOR_SALE_CODES, NOT_YET_CODES, SUPPLIERS
 from adapters.distributors.cb.facts import Agreement
 from adapters.distributors.cb.prices import Choice, choose, consumer_prices, turns
 from adapters.distributors.cb.routing import AUDIO, Routing, Service
@@ -88,8 +88,8 @@ class CbRules:
     """The rules of one shop's relation with CB.
 
     `zone` is the Dutch one, whose days the contract means; `suppliers` are the names and numbers by which CB's own SupplyDetail
-    is known; `holds_until_publication` keeps e-books back that CB releases a day ahead (contract cb 8.4); `tax_rates` are percents
-    by country, for prices that state none.
+    is known; `holds_until_publication` keeps e-books back that CB releases a day ahead (contract cb 8.4); `check_holds` is how long
+    a positive check may be relied on (6); `tax_rates` are percents by country, for prices that state none.
     """
 
     def __init__(
@@ -102,6 +102,7 @@ class CbRules:
         for_sale_codes: Collection[str] = FOR_SALE_CODES,
         not_yet_codes: Collection[str] = NOT_YET_CODES,
         holds_until_publication: bool = True,
+        check_holds: timedelta = CHECK_HOLDS,
         tax_rates: Mapping[str, Decimal] | None = None,
     ) -> None:
         self._markets = markets
@@ -110,6 +111,7 @@ class CbRules:
         self._suppliers = frozenset(suppliers)
         self._codes = EbookCodes(for_sale=frozenset(for_sale_codes), not_yet=frozenset(not_yet_codes))
         self._holds = holds_until_publication
+        self._check_holds = check_holds
         self._tax_rates = {country.upper(): rate for country, rate in (tax_rates or {}).items()}
 
     @property
@@ -124,6 +126,7 @@ class CbRules:
             "for_sale": self._codes.for_sale,
             "not_yet": self._codes.not_yet,
             "holds": [self._holds],
+            "check_holds": [self._check_holds],
             "tax_rates": [f"{country}:{rate.normalize():f}" for country, rate in self._tax_rates.items()],
         }
         told = "; ".join(f"{name}={','.join(sorted(map(str, values)))}" for name, values in parts.items())
@@ -144,10 +147,10 @@ class CbRules:
         """Decide by the table of the title's service: section 5 for Luisterhuis, section 9 for e-books."""
         case = self._case(title, market)
         if isinstance(case, Row):
-            return _offer(title, market, at, _Decision(row=case))
+            return self._offer(title, market, at, _Decision(row=case))
         decision = self._decide(case, market, at)
         return replace(
-            _offer(title, market, at, decision),
+            self._offer(title, market, at, decision),
             record_reference=case.record.reference if case.record else None,
             terms={"format": str(title.key.format), "service": case.service.value},
             starts_at=case.expected.at,
@@ -277,24 +280,24 @@ class CbRules:
             following = next_after(instants, following)
         return following
 
+    def _offer(self, title: Title, market: Market, at: datetime, decision: _Decision) -> Offer:
+        row = decision.row
+        return Offer(
+            key=title.key,
+            market=market,
+            at=at,
+            state=row.state,
+            accepts_orders=row.sells,
+            accepts_preorders=row.takes_preorders,
+            held_orders=HeldOrders.STOP if row.stops else HeldOrders.KEEP,
+            check_first=row.sells,
+            check_holds=self._check_holds,
+            price=decision.price,
+            rules=row.rules,
+        )
+
 
 # --- small things -----------------------------------------------------------------------------------------------------------
-
-
-def _offer(title: Title, market: Market, at: datetime, decision: _Decision) -> Offer:
-    row = decision.row
-    return Offer(
-        key=title.key,
-        market=market,
-        at=at,
-        state=row.state,
-        accepts_orders=row.sells,
-        accepts_preorders=row.takes_preorders,
-        held_orders=HeldOrders.STOP if row.stops else HeldOrders.KEEP,
-        check_first=row.sells,
-        price=decision.price,
-        rules=row.rules,
-    )
 
 
 def _format(product: Product) -> Format:

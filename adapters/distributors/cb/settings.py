@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from adapters.distributors.cb.choices import FOR_SALE_CODES, NOT_YET_CODES, OVERLAP, SUPPLIERS
+from adapters.distributors.cb.choices import CHECK_HOLDS, FOR_SALE_CODES, NOT_YET_CODES, OVERLAP, SUPPLIERS
 from adapters.distributors.cb.codes import CODES, Meaning
 from adapters.distributors.cb.names import EBOOK_NAMES, LUISTERHUIS_NAMES
 from adapters.distributors.cb.routing import Routing, Service
@@ -183,7 +183,7 @@ class Settings(SourceSettings, kw_only=True, frozen=True, forbid_unknown_fields=
 
     `route` sends single EANs to the service that their format would not (contract cb 8.5). `environment` says which world the
     credentials belong to: a host that looks like the other one, by `test_hosts`, is refused. `relation_id` is the shop's number
-    at CB; a store is bound to it.
+    at CB; a store is bound to it. `check_holds` is how long a positive availability check speaks for the sales behind it (6).
     """
 
     endpoint_classes: ClassVar[frozenset[str]] = frozenset(LIMITS)
@@ -194,6 +194,7 @@ class Settings(SourceSettings, kw_only=True, frozen=True, forbid_unknown_fields=
     ebooks: Ebooks | None = None
     route: Mapping[str, Literal["luisterhuis", "ebooks"]] = {}
     timezone: str = "Europe/Amsterdam"
+    check_holds: timedelta = CHECK_HOLDS
     environment: Environment = "production"
     test_hosts: tuple[str, ...] = ("stub*", "test*", "tst*", "*.tst.*", "*.test.*")
     allow_loopback_http: bool = False
@@ -219,6 +220,8 @@ class Settings(SourceSettings, kw_only=True, frozen=True, forbid_unknown_fields=
     def _problems(self) -> Iterator[str]:
         if not self.relation_id.strip():
             yield "relation_id is empty"
+        if self.check_holds <= timedelta():
+            yield "check_holds is no span above 0"
         tables = [table for table in (self.luisterhuis, self.ebooks) if table is not None]
         if not tables:
             yield "neither [luisterhuis] nor [ebooks] is given below it; at least one is needed"
