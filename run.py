@@ -159,10 +159,7 @@ def _acknowledgements(
 
 def limits_of(settings: Settings) -> dict[SourceName, dict[str, Limit]]:
     """Per source, the limits of its kind with those of the settings over them."""
-    return {
-        SourceName(name): {**getattr(type(source), "default_limits", {}), **source.limits}
-        for name, source in settings.sources.items()
-    }
+    return {SourceName(name): {**source.default_limits, **source.limits} for name, source in settings.sources.items()}
 
 
 @asynccontextmanager

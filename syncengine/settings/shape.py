@@ -59,11 +59,12 @@ class SourceSettings(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_f
     """The keys of `[sources.NAME]` that every kind has; a kind adds its own in a subclass.
 
     `tax_rates` are percents by country, for prices that must be known with and without tax. A kind that sets
-    `endpoint_classes` has the keys of `limits` checked against them. What one key alone cannot tell, a kind checks in
-    `__post_init__` by raising ValueError.
+    `endpoint_classes` has the keys of `limits` checked against them; `default_limits` hold where `limits` says nothing, and a class
+    without either is as fast as it likes. What one key alone cannot tell, a kind checks in `__post_init__` by raising ValueError.
     """
 
     endpoint_classes: ClassVar[frozenset[str]] = frozenset()
+    default_limits: ClassVar[Mapping[str, Limit]] = {}
 
     kind: str
     markets: tuple[Market, ...] = ()

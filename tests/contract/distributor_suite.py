@@ -1,14 +1,16 @@
 """What every distributor's folder must do, run against its own stub.
 
-A distributor's test states its `Profile` and takes the classes for what it has: `FeedContract` and `SaleContract` always,
-`ProbeContract`, `LookupContract`, `DeclarationContract` and `RefundContract` where there is such a call. Everything here goes
-through the ports and the sandbox's own steering.
+A distributor's test states its `Profile` and takes the classes for what it has: `FeedContract`, `RulesContract` and
+`SaleContract` always, `ProbeContract` (or `PricedProbeContract`), `LookupContract`, `DeclarationContract` and `RefundContract`
+where there is such a call. Everything here goes through the ports and the sandbox's own steering.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections import defaultdict
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -19,16 +21,21 @@ from typing import Any, ClassVar, cast
 import msgspec
 import pytest
 
-from adapters.sandbox.catalogue import InSeconds, TitleEdit
+from adapters.sandbox.catalogue import InSeconds, TitleEdit, TitleRow
 from adapters.sandbox.ledger import LedgerRow
 from adapters.sandbox.server import Sandbox
-from adapters.sandbox.stub import StubFactory
 from syncengine.domain.delivery import Operation, OperationKind, Outcome, Receipt, Request, UnknownPolicy, Verdict
-from syncengine.domain.ids import Format, Isbn, SourceName, TitleKey
-from syncengine.domain.offer import OfferState
+from syncengine.domain.frame import FrameIndex
+from syncengine.domain.ids import Format, Isbn, RecordReference, SourceName, TitleKey
+from syncengine.domain.offer import Offer, OfferState
 from syncengine.domain.passes import PassMode
+from syncengine.domain.product import Product, ProductIdentifier
+from syncengine.domain.rows import Rows
 from syncengine.domain.territory import Market
+from syncengine.domain.title import Title
 from syncengine.errors import SourceFailed, SourceRefused, SourceUnreachable
+from syncengine.onix.framing import Framer
+from syncengine.onix.parsing import parse
 from syncengine.ports import Calls, Distributor, DistributorKind, Part, PassEnd, SourceSettings, World
 from syncengine.settings import load
 from tests.clock import JumpClock
@@ -63,6 +70,9 @@ class Desk:
     clock: JumpClock
     pace: FreePace
     distributor: Distributor
+    _records: dict[tuple[Isbn, Format], dict[RecordReference, Product]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
 
     @property
     def name(self) -> SourceName:
@@ -126,6 +136,21 @@ class Desk:
                 return steps, error
         return steps, None
 
+    async def title(self, row: TitleRow) -> Title:
+        """What whole passes of all streams tell of one of the stub's titles, as rules see it."""
+        source, rules = self.distributor.source, self.distributor.rules
+        if not self._records:
+            for stream in source.streams:
+                plan = source.plan(stream, None, PassMode.FULL, self.clock.now())
+                async for step in source.read(stream, plan, None):
+                    if not isinstance(step, PassEnd):
+                        for product in products(await content_of(step), source.rows(stream)):
+                            if named := rules.identify(product):
+                                self._records[named][product.reference] = product
+        key = TitleKey(source=self.name, isbn=Isbn(row.isbn), format=Format(row.format))
+        of_format, of_isbn = self._records[key.isbn, key.format], self._records[key.isbn, Format("")]
+        return Title(key=key, records=(*of_format.values(), *of_isbn.values()))
+
     async def make(self, operation: Operation, *, sent_before: bool = False) -> Verdict:
         """Prepare, send and read one call."""
         return (await self.sent(self.calls.prepare(operation), operation, sent_before=sent_before))[1]
@@ -147,6 +172,15 @@ def _found(pattern: re.Pattern[bytes], content: bytes) -> frozenset[str]:
     return frozenset(match.decode() for match in pattern.findall(content))
 
 
+def products(body: bytes, rows: Rows | None) -> Iterator[Product]:
+    """The records of a message, as the engine reads them."""
+    framer = Framer(seed=1, index=FrameIndex(), rows=rows)
+    frames = [*framer.feed(body).frames, *framer.close().frames]
+    assert framer.context is not None
+    for frame in frames:
+        yield parse(frame.body, framer.context).product
+
+
 def isbns(steps: list[Step]) -> frozenset[str]:
     return frozenset[str]().union(*(step.isbns for step in steps))
 
@@ -159,15 +193,16 @@ def references(steps: list[Step]) -> frozenset[str]:
 class Profile:
     """What differs between distributors.
 
-    `stub_settings` is how the stub is to behave throughout (small pages); `unknown_account` the settings of an account the
-    distributor does not know; `secret_key` the setting that names the secret, `secret_file` its file in the sandbox's folder;
-    `title_edit` what a new title at the stub needs besides ISBN, market, price and state; `sale_terms` what an operation on
-    it needs besides the price; `customer_in_ledger` whom the distributor knows as the buyer.
+    `kind` is the folder, and `kind_name` its name, by which its stub is found; `stub_settings` is how the stub is to behave
+    throughout: pages so small that its first stream has several; `unknown_account` the settings of an account the distributor does not
+    know; `secret_key` the setting that names the secret's file, `secret_file` that file in the sandbox's folder; `feed_endpoint` and
+    `sale_endpoint` what the stub's routes call the first stream and the sale; `title_edit` what a new title at the stub needs besides
+    ISBN, market, price and state; `sale_terms` what an operation on it needs besides the price; `customer_in_ledger` whom the
+    distributor knows as the buyer.
     """
 
     kind: DistributorKind
     kind_name: str
-    stub: StubFactory
     unknown_account: Mapping[str, Any]
     secret_key: str
     secret_file: str
@@ -191,7 +226,8 @@ class DistributorContract:
     @pytest.fixture
     async def desk(self, tmp_path: Path) -> AsyncIterator[Desk]:
         profile, clock, pace = self.profile, JumpClock(auto=True), FreePace()
-        sandbox = Sandbox(seed=7, titles=TITLE_COUNT, directory=tmp_path, stubs=[profile.stub], clock=clock)
+        stub = importlib.import_module(f"adapters.distributors.{profile.kind_name}.sandbox").STUB
+        sandbox = Sandbox(seed=7, titles=TITLE_COUNT, directory=tmp_path, stubs=[stub], clock=clock)
         await sandbox.start()
         (name,) = sandbox.stubs
         settings = load(sandbox.settings_path, {profile.kind_name: profile.kind.Settings}).sources[name]
@@ -334,14 +370,21 @@ class FeedContract(DistributorContract):
     async def test_an_unknown_account_is_refused(self, desk):
         stranger = desk.connect(**self.profile.unknown_account)
         steps, error = await desk.read(distributor=stranger)
+        with pytest.raises(SourceRefused):
+            await stranger.source.check_account()
         await close(stranger)
         assert isinstance(error, SourceRefused)
         assert error.hint
         assert not steps
 
+    async def test_the_account_it_has_is_known(self, desk):
+        await desk.distributor.source.check_account()
+
     async def test_a_wrong_secret_is_refused_and_not_told(self, desk):
         stranger = self.wrong_secret(desk)
         steps, error = await desk.read(distributor=stranger)
+        with pytest.raises(SourceRefused):
+            await stranger.source.check_account()
         await close(stranger)
         assert isinstance(error, SourceRefused)
         assert not steps
@@ -354,13 +397,84 @@ class FeedContract(DistributorContract):
         assert not steps
 
     async def test_a_single_title(self, desk):
-        self.put_title(desk)
         """In the stream or streams that it is read from."""
+        self.put_title(desk)
         parts = await desk.distributor.source.read_one(self.isbn)
         assert parts
         assert set(desk.distributor.source.streams) >= parts.keys()
         assert all([self.isbn.encode() in await content_of(part) for part in parts.values()])
         assert {} == await desk.distributor.source.read_one(Isbn("9782000099993"))
+
+    async def test_a_full_pass_is_due_after_so_much_time_as_the_settings_say(self, desk):
+        steps, _ = await desk.read()
+        patient = desk.connect(full_every=timedelta(days=3))
+        stream, later = patient.source.streams[0], desk.clock.now() + timedelta(days=4)
+        assert patient.source.plan(stream, steps[-1].cursor, None, later).mode is PassMode.FULL
+        assert patient.source.plan(stream, steps[-1].cursor, None, desk.clock.now()).mode is PassMode.DELTA
+        await close(patient)
+
+    async def test_every_rate_it_waits_for_can_be_set(self, desk):
+        self.put_title(desk)
+        await desk.read()
+        await desk.distributor.source.read_one(self.isbn)
+        await desk.distributor.source.check_account()
+        asked = {desk.calls.prepare(self.operation(desk, kind)).limit for kind in desk.calls.operations}
+        assert {*desk.pace.turns, *asked} <= desk.settings.endpoint_classes
+
+
+class RulesContract(DistributorContract):
+    """The rules: they sell what the stub sells, and nothing that they are not told of."""
+
+    async def test_what_the_stub_sells_is_for_sale_and_nothing_else(self, desk):
+        """By whole passes of every stream, through the engine's own reading."""
+        rules, now = desk.distributor.rules, desk.clock.now()
+        wrong = []
+        sold_count = 0
+        for row in self.rows(desk):
+            market = Market.parse(row.market)
+            if market not in rules.markets:
+                continue
+            offer = rules.offer(await desk.title(row), market, now)
+            assert OperationKind.PROBE in desk.calls.operations or not offer.check_first, "there is nobody to ask"
+            sold_count += offer.accepts_orders
+            if offer.accepts_orders is not (row.state is OfferState.FOR_SALE):
+                wrong.append((row, offer.rules))
+        assert [] == wrong
+        assert sold_count
+
+    async def test_what_nobody_tells_of_is_not_sold(self, desk):
+        title = Title(key=self.operation(desk, OperationKind.SALE).key)
+        for known in (title, replace(title, was_removed=True)):
+            assert_not_sold(desk, known)
+
+    async def test_a_record_that_says_nothing_is_not_sold(self, desk):
+        key = self.operation(desk, OperationKind.SALE).key
+        identifiers = (ProductIdentifier(type="15", value=self.isbn),)
+        bare = Product(reference=RecordReference("r1"), notification_type="03", identifiers=identifiers)
+        row = replace(bare, reference=RecordReference("rows:r1"), row=(("x", ""),))
+        for records in ((bare,), (row,), (bare, row)):
+            assert_not_sold(desk, Title(key=key, records=records))
+
+    async def test_a_title_before_its_release_is_not_for_sale_and_the_trail_says_why(self, desk):
+        """The instant of a change is told where the feed tells it, and never one that has passed."""
+        self.put_title(desk, state=OfferState.PREORDER, release_at=InSeconds(3600))
+        (row,) = (row for row in self.rows(desk) if row.isbn == self.isbn and row.market == str(self.profile.market))
+        title, rules, now = await desk.title(row), desk.distributor.rules, desk.clock.now()
+        before = rules.offer(title, self.profile.market, now)
+        assert not before.accepts_orders
+        assert before.rules
+        assert before.next_change_at is None or now < before.next_change_at
+
+    def rows(self, desk: Desk) -> Iterator[TitleRow]:
+        """What the stub tells of by the streams."""
+        yield from desk.sandbox.titles()
+
+
+def assert_not_sold(desk: Desk, title: Title) -> None:
+    rules = desk.distributor.rules
+    offers: list[Offer] = [rules.offer(title, market, desk.clock.now()) for market in rules.markets]
+    assert offers
+    assert [] == [offer for offer in offers if offer.accepts_orders or offer.accepts_preorders]
 
 
 class SaleContract(DistributorContract):

@@ -8,7 +8,7 @@ from adapters.distributors import bokbasen
 from adapters.distributors.bokbasen.sandbox import BokbasenStub
 from syncengine.domain.delivery import Operation, OperationKind
 from syncengine.domain.territory import Market
-from tests.contract.distributor_suite import Desk, FeedContract, ProbeContract, Profile, SaleContract
+from tests.contract.distributor_suite import Desk, FeedContract, ProbeContract, Profile, RulesContract, SaleContract
 
 CONSUMER = "5f0c7e0e-3c7e-4a5e-8d54-1c2f5b6a7d80"
 _UNKNOWN_RESOURCE = "00000000-0000-4000-8000-000000000000"
@@ -20,7 +20,6 @@ class BokbasenDesk:
     profile = Profile(
         kind=bokbasen,
         kind_name="bokbasen",
-        stub=BokbasenStub,
         stub_settings={"onix_page": 20, "inventory_page": 20},
         unknown_account={"client_id": "nobody"},
         secret_key="client_secret_file",
@@ -42,7 +41,7 @@ class BokbasenDesk:
         return replace(whole, terms={"resid": resid, "drm": "SDRM", **whole.terms})
 
 
-class TestBokbasen(BokbasenDesk, FeedContract, SaleContract, ProbeContract):
+class TestBokbasen(BokbasenDesk, FeedContract, RulesContract, SaleContract, ProbeContract):
     async def test_what_was_paid_is_told_whatever_the_price_is_now(self, desk):
         """Design section 7: what the customer paid, not what the feed says."""
         self.put_title(desk)

@@ -1,6 +1,6 @@
 """CB against what every distributor must do: its audiobooks with the feed, and its e-books."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from dataclasses import replace as changed
 from datetime import timedelta
@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from adapters.distributors import cb
-from adapters.distributors.cb.sandbox import CbStub
+from adapters.sandbox.catalogue import TitleRow
 from syncengine.domain.delivery import Operation, OperationKind, Outcome, UnknownPolicy
 from syncengine.domain.ids import Format, Isbn, SourceName
 from syncengine.domain.passes import PassMode
@@ -23,6 +23,7 @@ from tests.contract.distributor_suite import (
     LookupContract,
     ProbeContract,
     Profile,
+    RulesContract,
     SaleContract,
     close,
     isbns,
@@ -76,11 +77,10 @@ class _Cb(SaleContract, ProbeContract):
         assert desk.calls.operations == {OperationKind.PROBE, OperationKind.SALE}
 
 
-class TestAudiobooks(FeedContract, _Cb):
+class TestAudiobooks(FeedContract, RulesContract, _Cb):
     profile = Profile(
         kind=Part("luisterhuis", {"page_size": 20}),
         kind_name="cb",
-        stub=CbStub,
         stub_settings={"duplicate": "error"},
         unknown_account={},
         secret_key="luisterhuis",
@@ -151,6 +151,10 @@ class TestAudiobooks(FeedContract, _Cb):
         sale = self.operation(desk, OperationKind.SALE)
         assert desk.calls.unknown_policy(sale) is UnknownPolicy.PARK
 
+    def rows(self, desk: Desk) -> Iterator[TitleRow]:
+        """E-books come by files, which this account has none of."""
+        return (row for row in desk.sandbox.titles() if row.format == "audio")
+
     @staticmethod
     def audiobooks(desk: Desk) -> frozenset[str]:
         """What the stub tells by this feed; the e-books come by files."""
@@ -162,7 +166,6 @@ class TestEbooks(_Cb, LookupContract):
     profile = Profile(
         kind=Part("ebooks", {}),
         kind_name="cb",
-        stub=CbStub,
         unknown_account={},
         secret_key="ebooks",
         secret_file="cb.ebooks",

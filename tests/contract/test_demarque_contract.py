@@ -1,7 +1,6 @@
 """De Marque against what every distributor must do."""
 
 from adapters.distributors import demarque
-from adapters.distributors.demarque.sandbox import DemarqueStub
 from tests.contract.distributor_suite import (
     DeclarationContract,
     FeedContract,
@@ -9,17 +8,17 @@ from tests.contract.distributor_suite import (
     PricedProbeContract,
     Profile,
     RefundContract,
+    RulesContract,
     SaleContract,
 )
 
 
 class TestDeMarque(
-    FeedContract, SaleContract, LookupContract, PricedProbeContract, DeclarationContract, RefundContract
+    FeedContract, RulesContract, SaleContract, LookupContract, PricedProbeContract, DeclarationContract, RefundContract
 ):
     profile = Profile(
         kind=demarque,
         kind_name="demarque",
-        stub=DemarqueStub,
         stub_settings={"page_size": 20},
         unknown_account={"organisation_id": "9999"},
         secret_key="token_file",
