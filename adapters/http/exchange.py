@@ -58,7 +58,7 @@ class Exchange(ResponseHandler):
         try:
             return await self._answer()
         except HttpProcessingError as error:
-            raise SourceFailed(f"it does not answer in HTTP: {error.message}") from None
+            raise SourceFailed(f"it does not answer in HTTP: {reason(error.message)}") from None
 
     async def _answer(self) -> tuple[RawResponseMessage, StreamReader]:
         while True:
@@ -152,6 +152,11 @@ class Line:
         addresses = dict.fromkeys(_Address(int(family), str(at[0])) for family, _, _, _, at in found)
         # Sorting keeps the system's own preferences behind the one that was reached last.
         return sorted(addresses, key=lambda address: address not in self._addresses[:1])
+
+
+def reason(message: str) -> str:
+    """What the library's parser says is wrong, without the piece of the answer that it shows below: that may be a secret."""
+    return message.partition("\n")[0].strip(" :")
 
 
 def _lines(fields: Sequence[tuple[str, str]]) -> str:

@@ -380,6 +380,8 @@ def _said(error: BaseException) -> str:
     """What a library's error says, without the request that some of them carry."""
     import aiohttp
 
+    from adapters.http.exchange import reason
+
     match error:
         case aiohttp.ClientConnectorDNSError():
             return f"the name {error.host} has no address"
@@ -392,7 +394,9 @@ def _said(error: BaseException) -> str:
         case aiohttp.ServerDisconnectedError():
             return "the connection was closed before the answer"
         case aiohttp.ClientResponseError():
-            return _short(error.message)
+            return _short(reason(error.message))
+        case aiohttp.ClientPayloadError():
+            return "its body is cut short or broken"
         case TimeoutError():
             return "no answer in time"
         case SourceFailed():

@@ -766,6 +766,27 @@ async def test_no_error_carries_the_credentials(wire):
         assert TOKEN not in repr(vars(session))
 
 
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        ("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n", b"5\r\nhello\r\ncanary-token\r\n"),
+        ("HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n", b"5\r\nhellocanary-token\r\n"),
+        ("HTTP/1.1 200 OK\nContent-Length: canary-token\n", b"x"),
+        ("canary-token\n", b""),
+    ],
+    ids=["size of a chunk", "end of a chunk", "length", "no status line"],
+)
+async def test_no_error_repeats_what_a_broken_answer_says(head, body):
+    """It may be a token, or the link to a customer's file, and errors are logged and kept."""
+    async with wired(raw(head, body)) as url, opened(url) as session:
+        receipt = await session.call(post())
+        with pytest.raises(SourceFailed) as caught:
+            await session.fetch("/feed")
+    assert receipt.arrival is Arrival.UNKNOWN
+    assert "canary" not in f"{receipt!r} {caught.value!r} {caught.value}"
+    assert "\n" not in receipt.detail
+
+
 # --- headers ---------------------------------------------------------------------------------------------------------------
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
