@@ -443,6 +443,10 @@ def test_patience_is_told_until_when():
         ORDERED,
         f"your link is {LINK}, keep it".encode(),
         f'<a href="{LINK}">file</a>'.encode(),
+        LINK.replace("https", "HTTPS").encode(),
+        b"https://downloads.example?uid=secret-uid&ean=1",
+        b"https://downloads.example#secret-uid",
+        b"https://shop:secret-uid@downloads.example/file",
     ],
 )
 def test_a_receipt_keeps_of_a_link_its_host_alone(body):

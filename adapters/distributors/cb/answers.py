@@ -11,7 +11,7 @@ from lxml import etree
 
 from syncengine.domain.delivery import Receipt
 
-_LINK = re.compile(rb"(https?:(?:\\?/){2})([^\s\"'<>/\\]+)[^\s\"'<>]*")
+_LINK = re.compile(rb"(https?:(?:\\?/){2})(?:[^\s\"'<>/\\?#@]*+@)?([^\s\"'<>/\\?#@]++)[^\s\"'<>]*", re.IGNORECASE)
 _CODE = re.compile(r"[A-Z]{3}-\d{3,5}")
 _CODE_NAMES = frozenset({"messagecode", "errorcode", "code", "error"})
 _TYPE_NAMES = frozenset({"messagetype", "type"})
