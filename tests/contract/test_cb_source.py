@@ -103,6 +103,13 @@ async def test_a_short_page_ends_the_list_unless_the_settings_say_otherwise(shop
     assert 0 == count_records(patient.parts[-1][1])
 
 
+async def test_nothing_is_left_out_where_cb_gives_fewer_records_than_were_asked_for(shop):
+    """Offset counts records (contract cb 2.1): the next page begins behind those that came."""
+    shop.break_things(settings={"page_cap": 7})
+    reading = await shop.read("luisterhuis", audio={"page_size": 20, "stop_on_short_page": False})
+    assert [True] * len(shop.audiobooks()) == reading.has(*shop.audiobooks())
+
+
 async def test_an_empty_page_is_a_message_and_ends_the_list(shop):
     shop.break_things(feed={"empty_page": {"count": 1, "skip": 1}})
     reading = await shop.read("luisterhuis", audio={"page_size": 20})

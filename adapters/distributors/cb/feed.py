@@ -80,13 +80,17 @@ class LuisterhuisFeed:
         since = None
         if known.began_at is not None and not is_full:
             since = modified_from(known.began_at, self._zone, self._settings.overlap)
-        body, before = await self._pages.page(self._address(since, 0)), b""
+        offset = 0
+        body, before = await self._pages.page(self._address(since, offset)), b""
         for number in range(1, _MOST_RECORDS // self._settings.page_size + 1):
             coming = None
             if number > 1 and (records := records_of(body)) and records == records_of(before):
                 raise self._endless(f"page {number} has the records of the page before")
-            if not self._is_last(body):
-                coming = asyncio.create_task(self._pages.page(self._address(since, number)))
+            count = count_records(body)
+            if not self._is_last(count):
+                # Behind those that came, for a server may give fewer than it is asked for; what only looks like a record is none.
+                offset += min(count, self._settings.page_size)
+                coming = asyncio.create_task(self._pages.page(self._address(since, offset)))
             try:
                 yield Part(name=f"{mode.value} page {number}", chunks=whole(body))
                 if coming is None:
@@ -106,16 +110,14 @@ class LuisterhuisFeed:
             hint="the server may take no notice of offset: check the names in the settings",
         )
 
-    def _is_last(self, body: bytes) -> bool:
+    def _is_last(self, count: int) -> bool:
         """An empty page ends the list, and so does one with fewer records than were asked for (2.1)."""
-        count = count_records(body)
         return count == 0 or (self._settings.stop_on_short_page and count < self._settings.page_size)
 
-    def _address(self, since: str | None, page: int, *, size: int | None = None) -> str:
+    def _address(self, since: str | None, offset: int, *, size: int | None = None) -> str:
         """Limit and offset are always sent, since their defaults have changed once (2.1)."""
         settings = self._settings
-        size = size or settings.page_size
-        query = {settings.name("limit"): str(size), settings.name("offset"): str(page * size)}
+        query = {settings.name("limit"): str(size or settings.page_size), settings.name("offset"): str(offset)}
         if since is not None:
             query = {settings.name("modified_from"): since, **query}
         return f"{settings.feed_path}?{urlencode(query)}"
