@@ -281,11 +281,29 @@ def test_the_agreement_s_price_goes_before_the_record_s():
     assert "cb.9.price" in rule_ids(offer)
 
 
-@pytest.mark.parametrize("amount", [None, "", "0.00", "abc"])
+@pytest.mark.parametrize("amount", [None, ""])
 def test_the_record_s_price_stands_in_where_the_agreement_states_none(amount):
     offer = offered(record(detail(price("12.50")), form="EA"), agreed(amount=amount), key=EBOOK_KEY)
     assert offer.price is not None
     assert Decimal("12.50") == offer.price.amount
+
+
+@pytest.mark.parametrize(
+    "agreements",
+    [
+        [agreed(amount="0.00")],
+        [agreed(amount="abc")],
+        [agreed(amount="7.99", currency="USD")],
+        [agreed(amount="7.99", currency="")],
+        [agreed(amount="7.99"), agreed(amount="8.99")],
+    ],
+    ids=["zero", "no number", "another currency", "no currency", "two prices"],
+)
+def test_a_price_of_the_agreement_that_cannot_be_charged_is_replaced_by_no_other(agreements):
+    """The agreement's price goes before the record's (section 9): what the shop would owe for it is not known."""
+    offer = offered(record(detail(price("12.50")), form="EA"), *agreements, key=EBOOK_KEY)
+    assert (OfferState.UNPRICED, False, None) == (offer.state, offer.accepts_orders, offer.price)
+    assert "alert" in offer.rules[-1].says
 
 
 def test_without_any_price_an_e_book_is_not_sold():

@@ -31,12 +31,16 @@ class Checked(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Agreement:
-    """May this shop order it, may it list it, and at which consumer price including VAT; none where no price can be read."""
+    """May this shop order it, may it list it, and at which consumer price including VAT; none where no price can be read.
+
+    `states_price` tells that it names one all the same, which no other may stand in for.
+    """
 
     allowed_to_order: bool
     webshop: bool
     amount: Decimal | None
     currency: str
+    states_price: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +83,7 @@ def _agreement(row: Mapping[str, str]) -> Agreement:
         webshop=_said(row, WEBSHOP).upper() == _YES,
         amount=_amount(_said(row, AMOUNT)),
         currency=_said(row, CURRENCY).upper(),
+        states_price=bool(_said(row, AMOUNT)),
     )
 
 

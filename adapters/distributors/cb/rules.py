@@ -32,7 +32,7 @@ from syncengine.domain.territory import Market
 from syncengine.domain.timeline import next_after
 from syncengine.domain.title import Remembered, Title
 
-REVISION = 1
+REVISION = 2
 """Raised with every change of a decision, so that every title is decided again."""
 
 _FORMATS: Mapping[ProductFormDetail, Format] = {
@@ -262,6 +262,10 @@ class CbRules:
                 tax_percent=self._tax_rates.get(market.country),
             )
             return price, RuleApplied(id="cb.9.price", says=f"{price.amount} {price.currency} by the agreement")
+        if agreed is not None and agreed.states_price:
+            stated = f"{agreed.amount} {agreed.currency}" if agreed.amount else "one that cannot be read, or several"
+            says = f"alert: the agreement's price cannot be charged in {market.currency}: {stated}"
+            return None, RuleApplied(id="cb.9.price", says=says)
         choices = [choose(supply.prices, at) for supply in case.supplies] or [choose((), at)]
         amounts = {choice.price.amount for choice in choices if choice.price}
         if len(amounts) == 1:
@@ -323,9 +327,10 @@ def _only(agreed: Sequence[Agreement]) -> Agreement | None:
     """The agreement; of several, which no message makes, what all of them allow."""
     if not agreed:
         return None
-    amounts = {agreement.amount for agreement in agreed}
+    amounts = {(agreement.amount, agreement.currency) for agreement in agreed}
     return replace(
         agreed[0],
+        states_price=any(agreement.states_price for agreement in agreed),
         allowed_to_order=all(agreement.allowed_to_order for agreement in agreed),
         webshop=all(agreement.webshop for agreement in agreed),
         amount=agreed[0].amount if len(amounts) == 1 else None,
