@@ -61,14 +61,14 @@ def supply(
     supplier: str = "DDS",
     **facts: Any,
 ) -> ProductSupply:
-    return ProductSupply(
+    detail = SupplyDetail(supplier_role="00", supplier_name=supplier, availability=pa, prices=prices or (price(),))
+    ordinary = ProductSupply(
         market_status=mps,
         market_dates=() if expected is None else (dated("01", expected),),
-        details=(
-            SupplyDetail(supplier_role="00", supplier_name=supplier, availability=pa, prices=prices or (price(),)),
-        ),
-        **{"markets": (IN_NORWAY,), **facts},
+        details=(detail,),
+        markets=(IN_NORWAY,),
     )
+    return replace(ordinary, **facts)
 
 
 def unpriced(**facts: Any) -> ProductSupply:

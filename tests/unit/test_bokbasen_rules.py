@@ -305,6 +305,22 @@ def test_an_embargo_that_cannot_be_read_keeps_the_title_shut():
     assert ("bokbasen 10.1/10", None) == (decided_by(offer), offer.next_change_at)
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        record(supply(market_dates=(dated("02", FUTURE),))),
+        record(supply(details=(replace(supply().details[0], dates=(dated("02", FUTURE),)),))),
+        record(publishing_dates=(dated("11", PAST), dated("33", FUTURE))),
+        record(supply(), supply(market_dates=(dated("02", FUTURE),))),
+    ],
+    ids=["of the market", "of the supplier", "of purchases", "of one of its markets"],
+)
+def test_an_embargo_binds_wherever_it_stands(made):
+    """ONIX's embargoes bind on top of the inventory (row 10)."""
+    offer = offered(made, row())
+    assert ("bokbasen 10.1/10", False, FUTURE_START) == (decided_by(offer), offer.accepts_orders, offer.next_change_at)
+
+
 def test_a_title_comes_out_at_midnight_in_norway():
     made = (record(embargo=FUTURE), row())
     assert FUTURE_START == offered(*made).next_change_at

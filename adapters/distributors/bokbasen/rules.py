@@ -27,7 +27,7 @@ from syncengine.domain.territory import Market
 from syncengine.domain.timeline import next_after
 from syncengine.domain.title import Remembered, Title
 
-REVISION = 1
+REVISION = 2
 """Raised with every change of a decision, so that every title is decided again."""
 
 NORWAY = Market(country="NO", currency="NOK")

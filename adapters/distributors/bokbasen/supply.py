@@ -12,12 +12,11 @@ from adapters.distributors.bokbasen.prices import DatedPrice, dated_prices
 from syncengine.domain.codes import (
     ProductAvailability,
     ProductForm,
-    PublishingDateRole,
     PublishingStatus,
     SalesRestrictionType,
 )
 from syncengine.domain.offer import OfferState
-from syncengine.domain.openings import NamedDate, Opening, dates_of, latest
+from syncengine.domain.openings import NamedDate, Opening, dates_of, latest, sale_opening
 from syncengine.domain.product import Product, ProductSupply, SupplyDetail
 from syncengine.domain.rights import Access, Rights, access, rights_in
 from syncengine.domain.statuses import Standing, of_publisher
@@ -124,12 +123,14 @@ def _read(
 
 
 def _release(record: Product, supplies: Sequence[_Supply], zone: ZoneInfo) -> Opening:
-    """Contract 10.3: the market's full date, else that of first publication; and not before the embargo."""
+    """Contract 10.3: the market's full date, else that of first publication; and not before any embargo, wherever it stands."""
     of_market = [named for s in supplies for named in dates_of("MarketDate", s.block.market_dates, {"01"})]
     first = dates_of("PublishingDate", record.publishing_dates, {FIRST_PUBLISHED})
     full = _full(of_market, zone) or _full(first, zone)
-    embargo = dates_of("PublishingDate", record.publishing_dates, {PublishingDateRole.SALES_EMBARGO})
-    return latest(full, zone).or_later(latest(embargo, zone))
+    release = latest(full, zone)
+    for supply in supplies:
+        release = release.or_later(sale_opening(record, supply.block, supply.detail, zone))
+    return release
 
 
 def _full(dates: Sequence[NamedDate], zone: ZoneInfo) -> list[NamedDate]:
