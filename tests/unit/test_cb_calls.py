@@ -178,6 +178,15 @@ def test_unknown_outcomes_are_looked_up_for_e_books_and_parked_for_audiobooks():
     assert UnknownPolicy.RESEND is both.unknown_policy(operation(PROBE, audio=True))
 
 
+def test_an_order_stays_with_the_service_that_it_was_decided_for():
+    """A route that is set while its outcome is unknown must not have it looked up at the other service and sent again."""
+    rerouted = calls(Routing(services=BOTH.services, overrides={AUDIO_KEY.isbn: Service.EBOOKS}))
+    sale = operation(audio=True, terms={"service": "luisterhuis"})
+    assert UnknownPolicy.PARK is rerouted.unknown_policy(sale)
+    assert "luisterhuis" == rerouted.prepare(sale).limit
+    assert Outcome.ACCEPTED is rerouted.read(sale, answered(ORDERED), sent_before=False).outcome
+
+
 @pytest.mark.parametrize("customer", ["C-42", "a" * 64])
 def test_a_plain_customer_id_is_sent_as_it_is(customer):
     assert customer == opaque_customer(customer, 64)

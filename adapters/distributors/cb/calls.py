@@ -54,8 +54,7 @@ class CbCalls:
     def unknown_policy(self, operation: Operation) -> UnknownPolicy:
         if operation.kind is OperationKind.PROBE:
             return UnknownPolicy.RESEND
-        is_ebook = self._service(operation.key.isbn, operation.key.format) is Service.EBOOKS
-        return UnknownPolicy.LOOK_UP if is_ebook else UnknownPolicy.PARK
+        return UnknownPolicy.LOOK_UP if self._decided(operation) is Service.EBOOKS else UnknownPolicy.PARK
 
     async def send(self, request: Request) -> Receipt:
         if request.limit == LUISTERHUIS_LIMIT:
@@ -85,14 +84,18 @@ class CbCalls:
                 await calls.aclose()
 
     def _of(self, operation: Operation) -> AudiobookCalls | EbookCalls:
-        if self._service(operation.key.isbn, operation.key.format) is Service.LUISTERHUIS:
-            return self.audiobooks
-        return self._ebook_calls()
+        return self.audiobooks if self._decided(operation) is Service.LUISTERHUIS else self._ebook_calls()
 
     def _ebook_calls(self) -> EbookCalls:
         if self._ebooks is None:
             raise UsageInvalid(f"{self._name} has no e-book service", hint="add [sources.NAME.ebooks]")
         return self._ebooks
+
+    def _decided(self, operation: Operation) -> Service:
+        """The service that an operation was decided for: a route that is set later leaves alone what is on its way."""
+        if service := operation.terms.get("service"):
+            return Service(service)
+        return self._service(operation.key.isbn, operation.key.format)
 
     def _service(self, isbn: Isbn, format: Format) -> Service:
         return self._routing.wanted(isbn, format)
