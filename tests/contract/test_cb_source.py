@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 from lxml import etree
@@ -45,6 +46,19 @@ async def test_a_delta_asks_by_the_dutch_clock_three_hours_back(shop):
     await shop.read("luisterhuis", first.cursor)
     wall = began_at.astimezone(AMSTERDAM).replace(tzinfo=None, microsecond=0) - timedelta(hours=3)
     assert f"modifiedfrom={wall.isoformat()}&limit=100&offset=0" == shop.calls("feed")[-1].query
+
+
+async def test_instant_and_offset_are_written_as_the_settings_say(shop):
+    """Neither form is known (contract cb 2.1)."""
+    audio = {"page_size": 20, "offset_unit": "pages"}
+    first = await shop.read("luisterhuis", audio={"page_size": 20})
+    shop.break_things(feed={"empty_page": {"count": 1, "skip": 2}})
+    began_at = cursor_of(first, FeedCursor).began_at
+    await shop.read("luisterhuis", audio=audio)
+    assert ["0", "1", "2"] == [parse_qs(row.query)["offset"][0] for row in shop.calls("feed")[-3:]]
+    await shop.read("luisterhuis", first.cursor, audio={**audio, "modified_from_format": "%Y-%m-%d %H:%M"})
+    wall = began_at.astimezone(AMSTERDAM) - timedelta(hours=3)
+    assert [f"{wall:%Y-%m-%d %H:%M}"] == parse_qs(shop.calls("feed")[-1].query)["modifiedfrom"]
 
 
 async def test_the_cursor_is_the_shop_s_own_clock_before_the_first_page(shop):

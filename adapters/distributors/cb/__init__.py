@@ -10,6 +10,7 @@ contract could not read, or decided for itself, is a setting with that choice as
 | 1.3 how Luisterhuis knows who asks | UNKNOWN | `luisterhuis.username`, `.key_header` or `.key_parameter` |
 | 1.3 OIDC, or user name and password in headers | CONFLICT | `ebooks.authentication`, `.username_header`, `.password_header` |
 | 2.1 feed: path, parameters | UNKNOWN | `luisterhuis.feed_path`, names `modified_from`, `limit`, `offset` |
+| 2.1 the form of `modifiedfrom`, what `offset` counts | UNKNOWN | `luisterhuis.modified_from_format`, `.offset_unit` |
 | 2.1 defaults and maximum of limit | UNKNOWN | `luisterhuis.page_size` (always sent, at most 1000) |
 | 2.1 the end of the list | UNKNOWN | `luisterhuis.stop_on_short_page` (false: an empty page only) |
 | 2.2 inventory: path, columns, whether there is one | UNKNOWN | `luisterhuis.inventory`, `.inventory_path`, `.inventory_separator`, names `inventory_…` |
@@ -21,7 +22,7 @@ contract could not read, or decided for itself, is a setting with that choice as
 | 2.8 settlement | UNKNOWN | `luisterhuis.settlement_path`, names `month`, `settled_…` |
 | 2.9 error codes of Luisterhuis | UNKNOWN | `luisterhuis.codes`: a code to a meaning, beside those of 8.3 |
 | 3.1 the zone of `modifiedfrom` | CONFLICT | `timezone`, `luisterhuis.overlap` |
-| 3.8 rates, calls at once, patience for a page | UNKNOWN | `limits` (`luisterhuis`, `checkorderable`, `placeorder`, `getcontenturl`), `concurrency`, `page_seconds` |
+| 3.8 rates, calls at once, patience for an answer | UNKNOWN | `limits` (`luisterhuis`, `checkorderable`, `placeorder`, `getcontenturl`), `concurrency`, `luisterhuis.page_seconds`, `ebooks.call_seconds` |
 | 5 pre-step A: who is CB among suppliers | CHOICE | `luisterhuis.suppliers` (names and numbers) |
 | 5.1 prices: rates of tax for what states none | CHOICE | `tax_rates` |
 | 6 how old a positive check may be | CHOICE | `check_holds` |

@@ -7,6 +7,9 @@ from datetime import timedelta
 OVERLAP = timedelta(hours=3)
 """How far a delta reaches back on the clock: more than any reading of the zone can be wrong by."""
 
+MODIFIED_FROM_FORMAT = "%Y-%m-%dT%H:%M:%S"
+"""Of the instant from which a delta is asked for, as `strftime` has it: without an offset."""
+
 SUPPLIERS = ("CB", "Centraal Boekhuis", "CB Logistics", "Luisterhuis", "CB Luisterhuis")
 """Names by which pre-step A knows CB; numbers (GLN) are added in the settings."""
 

@@ -58,7 +58,8 @@ class LuisterhuisFeed:
 
     async def check(self) -> None:
         """Ask for a single record; raises SourceFailed."""
-        await self._pages.page(self._address(modified_from(self._clock.now(), self._zone), 0, size=1))
+        since = modified_from(self._clock.now(), self._zone, form=self._settings.modified_from_format)
+        await self._pages.page(self._address(since, 0, size=1))
 
     async def aclose(self) -> None:
         """Give back connections."""
@@ -79,7 +80,8 @@ class LuisterhuisFeed:
         began_at = self._clock.now()
         since = None
         if known.began_at is not None and not is_full:
-            since = modified_from(known.began_at, self._zone, self._settings.overlap)
+            settings = self._settings
+            since = modified_from(known.began_at, self._zone, settings.overlap, settings.modified_from_format)
         offset = 0
         body, before = await self._pages.page(self._address(since, offset)), b""
         for number in range(1, _MOST_RECORDS // self._settings.page_size + 1):
@@ -89,7 +91,7 @@ class LuisterhuisFeed:
             count = count_records(body)
             if not self._is_last(count):
                 # Behind those that came, for a server may give fewer than it is asked for; what only looks like a record is none.
-                offset += min(count, self._settings.page_size)
+                offset += 1 if self._settings.offset_unit == "pages" else min(count, self._settings.page_size)
                 coming = asyncio.create_task(self._pages.page(self._address(since, offset)))
             try:
                 yield Part(name=f"{mode.value} page {number}", chunks=whole(body))

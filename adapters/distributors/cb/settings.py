@@ -11,7 +11,14 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from adapters.distributors.cb.choices import CHECK_HOLDS, FOR_SALE_CODES, NOT_YET_CODES, OVERLAP, SUPPLIERS
+from adapters.distributors.cb.choices import (
+    CHECK_HOLDS,
+    FOR_SALE_CODES,
+    MODIFIED_FROM_FORMAT,
+    NOT_YET_CODES,
+    OVERLAP,
+    SUPPLIERS,
+)
 from adapters.distributors.cb.codes import CODES, Meaning
 from adapters.distributors.cb.names import EBOOK_NAMES, LUISTERHUIS_NAMES
 from adapters.distributors.cb.routing import Routing, Service
@@ -64,6 +71,8 @@ class Luisterhuis(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     codes: Mapping[str, str] = {}
     longest_reference: Annotated[int, msgspec.Meta(ge=50, le=250)] = 100
     longest_customer_id: Annotated[int, msgspec.Meta(ge=42, le=250)] = 64
+    modified_from_format: str = MODIFIED_FROM_FORMAT
+    offset_unit: Literal["records", "pages"] = "records"
     page_size: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
     stop_on_short_page: bool = True
     overlap: timedelta = OVERLAP
@@ -100,6 +109,8 @@ class Luisterhuis(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
             yield "luisterhuis: name one secret: secret_env or secret_file"
         paths = {name: getattr(self, name) for name in self.__struct_fields__ if name.endswith("_path")}
         yield from (f"luisterhuis.{name} does not begin with /" for name, path in paths.items() if path[:1] != "/")
+        if "%" not in self.modified_from_format:
+            yield f"luisterhuis.modified_from_format {self.modified_from_format!r} says no time; write {MODIFIED_FROM_FORMAT}"
         if self.overlap < timedelta(hours=2):
             yield "luisterhuis.overlap is less than 2h, so that a wrong reading of the zone could lose changes"
         yield from _unknown_names("luisterhuis", self.names, LUISTERHUIS_NAMES, self.codes)
