@@ -227,6 +227,13 @@ async def test_a_book_is_fetched(shop: Shop) -> None:
     assert b"file of " == (await shop.call("GET", last.document["downloadURL"])).body[:8]
 
 
+@pytest.mark.parametrize(("scenario", "mark"), [("row_12_on_sale", b"for Kari Nordmann\n"), ("without_lock", b"")])
+async def test_a_watermark_names_the_buyer(shop: Shop, scenario: str, mark: bytes) -> None:
+    *_, last = await downloads(shop, await shop.order(shop.isbn(scenario)))
+    file = await shop.call("GET", last.document["downloadURL"])
+    assert mark == file.body.partition(b"\n")[2]
+
+
 async def test_the_status_is_on_another_host_where_no_token_belongs(shop: Shop) -> None:
     content = await shop.content(await shop.order(shop.isbn("row_12_on_sale")))
     location = content.headers["Location"]

@@ -253,12 +253,20 @@ class Counter:
         return _status("READY", f"{call.origin}/{self._distributor}/files/{call.path['download']}", settings)
 
     def file(self, call: Call) -> Answer:
-        """The file behind a link."""
+        """The file behind a link; a watermark names its buyer (contract 6.1)."""
         download = self._downloads.get(call.path["download"])
         if download is None or call.at >= download.ends_at:
             return _NOT_FOUND
-        body = f"file of {download.fulfilment}\n".encode()
+        body = f"file of {download.fulfilment}\n{self._watermark(download.fulfilment)}".encode()
         return Answer(status=200, word="file", body=body, content_type="application/octet-stream")
+
+    def _watermark(self, fulfilment: str) -> str:
+        """The buyer as the order names him, where the file sold has such a mark; nothing for samples and orders of an earlier run."""
+        sale = self._by_fulfilment.get(fulfilment)
+        found = self._shelf.by_resource(sale.resid) if sale else None
+        if sale is None or sale.order is None or found is None or found[1].drm != "SDRM":
+            return ""
+        return f"for {sale.order.get('firstname', '')} {sale.order.get('lastname', '')}\n"
 
     # --- consumer accounts
 
