@@ -14,7 +14,7 @@ import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -130,48 +130,53 @@ class Process:
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
-    """The stub distributors in a process of their own, steered over HTTP."""
+    """The stub distributors in a process of their own, steered over HTTP; what is told and set is about one of them."""
 
     process: Process
     url: str
     settings: Path
+    distributor: str = "demarque"
+
+    def of(self, distributor: str) -> Sandbox:
+        """The same with another distributor's titles, ledger, calls and knobs."""
+        return replace(self, distributor=distributor)
 
     def titles(self) -> list[Row]:
         """The truth now: a row for each title and market."""
-        return self._list("titles")
+        return [row for row in self._list("titles") if row["distributor"] == self.distributor]
 
     def ledger(self, kind: str | None = None) -> list[Row]:
         """Every call that took effect, in order."""
-        return self._list("ledger", **({"kind": kind} if kind else {}))
+        return self._list("ledger", distributor=self.distributor, **({"kind": kind} if kind else {}))
 
     def calls(self, since: int = 0) -> list[Row]:
         """Every call that arrived after that sequence, in order."""
-        return self._list("calls", since=since)
+        return [row for row in self._list("calls", since=since) if row["distributor"] == self.distributor]
 
     def last_call(self) -> int:
         """The sequence of the latest call; 0 where there was none."""
         return max((row["sequence"] for row in self.calls()), default=0)
 
     def scenarios(self) -> Mapping[str, str]:
-        """The ISBN of each named case of the De Marque stub."""
-        found: Mapping[str, str] = self._ask("scenarios")["demarque"]
+        """The ISBN of each named case."""
+        found: Mapping[str, str] = self._ask("scenarios")[self.distributor]
         return found
 
     def edit(self, edits: Sequence[Mapping[str, Any]]) -> list[Row]:
         """Edit titles, all or none."""
-        return _bare(self._ask("titles", list(edits)), "titles")
+        return _bare(self._ask("titles", [{"distributor": self.distributor, **edit} for edit in edits]), "titles")
 
     def set_faults(self, **endpoints: Mapping[str, Any]) -> None:
-        """Set De Marque's knobs, by endpoint class."""
-        self._ask("faults", {"demarque": endpoints})
+        """Set knobs, by endpoint class."""
+        self._ask("faults", {self.distributor: endpoints})
 
     def clear_faults(self) -> None:
-        """Take every knob away."""
+        """Take every knob of every distributor away."""
         self._ask("faults", method="DELETE")
 
     def faults_fired(self) -> dict[str, int]:
-        """How often each fault of De Marque struck."""
-        knobs = {name: part for name, part in self._ask("faults")["demarque"].items() if name != "settings"}
+        """How often each fault struck."""
+        knobs = {name: part for name, part in self._ask("faults")[self.distributor].items() if name != "settings"}
         return {
             f"{endpoint} {fault}": knob.get("fired", 0)
             for endpoint, part in knobs.items()
@@ -200,7 +205,7 @@ def _bare(document: Any, name: str) -> list[Row]:
 def running_sandbox(
     directory: Path, *, seed: int, titles: int, only: Sequence[str] = ("demarque",)
 ) -> Iterator[Sandbox]:
-    """A sandbox on a free port, ready to be called; `only` are its distributors."""
+    """A sandbox on a free port, ready to be called; `only` are its distributors, and the view is that of the first."""
     arguments = [
         "sandbox",
         "--port",
@@ -222,7 +227,7 @@ def running_sandbox(
             return text if text.endswith("\n") else ""
 
         said = json.loads(wait_until(first_line, "the sandbox says its address", tail=process.tail))
-        yield Sandbox(process=process, url=said["url"], settings=Path(said["settings"]))
+        yield Sandbox(process=process, url=said["url"], settings=Path(said["settings"]), distributor=only[0])
 
 
 # --- the engine ---------------------------------------------------------------------------------------------------------
@@ -258,9 +263,9 @@ class Engine:
             text = re.sub(rf'(?m)^{name} = ".*"$', f'{name} = "{rate}"', text)
         self.settings.write_text(text)
 
-    def rates(self) -> dict[str, Rate]:
-        """The limits of the settings file, by endpoint class."""
-        limits = tomllib.loads(self.settings.read_text())["sources"]["demarque"]["limits"]
+    def rates(self, source: str = "demarque") -> dict[str, Rate]:
+        """The limits of a source in the settings file, by endpoint class."""
+        limits = tomllib.loads(self.settings.read_text())["sources"][source]["limits"]
         return {name: Rate.read(text) for name, text in limits.items()}
 
     @property

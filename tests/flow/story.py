@@ -14,6 +14,7 @@ from typing import Any
 from tests.flow.expectation import COLUMNS, DECLARED_FORMATS, Order, Place, Truth, by_place, differences, expect
 from tests.flow.harness import Engine, Row, Sandbox
 
+SOURCE = "demarque"
 MARKETS = ("CA/CAD", "US/USD", "FR/EUR")
 UNKNOWN_ISBN = "9780000000002"
 CUSTOMERS = 400
@@ -125,23 +126,33 @@ class Story:
         """The stub's truth now."""
         return self.truth.now(self._sandbox.titles())
 
-    def confirm_payments(self, engine: Engine) -> None:
-        """The shop confirms what was asked for; the amounts asked for are those of the titles' rows."""
+    def to_confirm(self, payable: Sequence[Row]) -> list[str]:
+        """The payments that come of those asked for; the amounts asked for are those of the titles' rows."""
         titles = self.after().titles
         prices = {order.order_id: titles[order.place]["price"] for order in self.orders if order.place in titles}
-        payable = engine.orders("PAYABLE")
-        assert [] == [order for order in payable if order["payable"] != prices[order["order_id"]]]
-        if wanted := [order["order_id"] for order in payable if order["order_id"] in self.paid]:
+        mine = [order for order in payable if order["source"] == SOURCE]
+        assert [] == [order for order in mine if order["payable"] != prices[order["order_id"]]]
+        return [order["order_id"] for order in mine if order["order_id"] in self.paid]
+
+    def confirm_payments(self, engine: Engine) -> None:
+        """The shop confirms what was asked for."""
+        if wanted := self.to_confirm(engine.orders("PAYABLE")):
             engine.run("orders", "confirm", *wanted)
 
-    def check(self, engine: Engine) -> None:
-        """The ledger is what it must be, the register says the same, and nothing is owed."""
+    def judge(self, register: Sequence[Row]) -> None:
+        """The ledger is what it must be, and the register says the same."""
         expected = expect(self.orders, self.truth, self.after(), paid=self.paid)
-        assert [] == differences(expected, self._sandbox.ledger())
-        assert expected.sales.keys() == {order["order_id"] for order in engine.orders("PLACED")}
+        ledger = self._sandbox.ledger()
+        assert [] == differences(expected, ledger)
+        placed = {order["order_id"] for order in register if (order["source"], order["state"]) == (SOURCE, "PLACED")}
+        assert expected.sales.keys() == placed
+        print(f"{SOURCE}: {len(self.orders)} orders, {len(expected.sales)} sales, {len(expected.declared)} preorders")
+
+    def check(self, engine: Engine) -> None:
+        """The ledger and the register are what they must be, and nothing is owed."""
+        self.judge(engine.orders())
         delivery = engine.status()["delivery"]
         assert {} == {state: count for state, count in delivery.items() if count and state != "settled"}
-        print(f"{len(expected.sales)} sales, {len(expected.declared)} preorders, {len(self.orders)} orders")
 
     def is_released(self) -> bool:
         """Whether the stub sells what is released."""

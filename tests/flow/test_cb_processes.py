@@ -27,7 +27,7 @@ def test_announced_titles_are_bought_once_they_are_out(sandbox: Sandbox, tmp_pat
     assert {"luisterhuis", "agreement", "articles", "inventory"} == passes.keys()
     assert all(each["complete"] for each in passes.values())
 
-    odd = set(sandbox._ask("scenarios")["cb"].values())
+    odd = set(sandbox.scenarios().values())
     truth = [row for row in sandbox.titles() if row["isbn"] not in odd]
     announced = [row for row in truth if row["state"] == "ANNOUNCED"][:8]
     sold = [row for row in truth if row["state"] == "FOR_SALE"][:8]
