@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
-import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,12 +10,11 @@ from typing import Any
 import pytest
 
 from tests.conftest import SEED
+from tests.faults.killer import KILLS, Killer
 from tests.flow.harness import (
     FULL,
-    STATUS_SECONDS,
     Daemon,
     Engine,
-    Process,
     Sandbox,
     rate_violations,
     running_sandbox,
@@ -26,19 +22,14 @@ from tests.flow.harness import (
 )
 from tests.flow.story import Story
 
-KILLS = int(os.environ.get("SYNCENGINE_KILLS") or 6)
 TITLES, ORDERS = (3000, 2000) if FULL else (400, 200)
 SALES_PER_SECOND = 25 if FULL else 10
 """Slow enough that the kills of the release find sales under way."""
 SHARES = {"crawl": 1, "import": 1, "placing": 1, "delta": 1, "release": 2}
 """How the kills are spread over the run."""
 RELEASE_IN_SECONDS = 12.0
-IN_DOUBT = "looked up first"
-"""What the daemon's log says at its start where calls were under way."""
 EAGER = timedelta(seconds=1)
 """How long before the release its kills begin."""
-LONGEST_LIFE = 4.0
-"""Seconds that a daemon lives before it is killed; its start is a part of them."""
 
 pytestmark = pytest.mark.timeout(1800 if FULL or KILLS > 10 else 300)
 
@@ -65,9 +56,9 @@ def test_kills_at_random_moments_lose_and_double_nothing(sandbox: Sandbox, engin
     orders = str(story.write_orders(tmp_path / "orders.csv"))
     sandbox.set_faults(**_SLOWNESS)
     with Daemon(engine) as daemon:
-        killer = _Killer(daemon, engine)
+        killer = Killer(daemon, engine, SHARES)
         killer.strike("crawl")
-        _wait_for_first_pass(engine, daemon)
+        engine.wait_for_first_passes(daemon.tail)
         killer.strike_during("import", "orders", "import", orders)
         engine.run("orders", "import", orders)
         killer.strike("placing")
@@ -83,9 +74,7 @@ def test_kills_at_random_moments_lose_and_double_nothing(sandbox: Sandbox, engin
         engine.wait_for_rest(daemon.tail)
         story.confirm_payments(engine)
         engine.wait_for_rest(daemon.tail)
-    print(f"{len(killer.told)} kills, each after so many seconds: {', '.join(killer.told)}")
-    print(f"calls in doubt after {daemon.process.log().count(IN_DOUBT)} of them")
-    assert KILLS == len(killer.told)
+    killer.account()
     story.check(engine)
     sales = [row for row in sandbox.calls() if row["endpoint"] == "sale"]
     assert [] == rate_violations(sales, engine.rates()["sale"], in_flight=engine.concurrency * 2)
@@ -96,7 +85,7 @@ def test_a_faulty_distributor_loses_and_doubles_nothing(sandbox: Sandbox, engine
     engine.configure(limits={"sale": "50/s burst 5"})
     story = Story(sandbox, SEED, orders=ORDERS)
     with Daemon(engine) as daemon:
-        _wait_for_first_pass(engine, daemon)
+        engine.wait_for_first_passes(daemon.tail)
         sandbox.set_faults(**_FAULTS)
         engine.run("orders", "import", str(story.write_orders(tmp_path / "orders.csv")))
         engine.wait_for_rest(daemon.tail)
@@ -112,14 +101,6 @@ def test_a_faulty_distributor_loses_and_doubles_nothing(sandbox: Sandbox, engine
     print(f"faults that struck: {fired}")
     assert all(fired.values()), fired
     story.check(engine)
-
-
-def _wait_for_first_pass(engine: Engine, daemon: Daemon) -> None:
-    def has_completed() -> bool:
-        [source] = engine.status()["sources"]
-        return all(stream["last_complete_at"] for stream in source["streams"].values())
-
-    wait_until(has_completed, "the first pass ends", pause=STATUS_SECONDS, tail=daemon.tail)
 
 
 _SLOW: Mapping[str, Any] = {
@@ -156,51 +137,3 @@ _FAULTS: Mapping[str, Mapping[str, Any]] = {
     "simulate": {"drop_before": _often(3, probability=0.2), "delay_before": _often(10, seconds=0.3)},
     "lookup": {"drop_after": {"count": 1, "skip": 3}, "error_before": {"count": 1, "skip": 6}},
 }
-
-
-class _Killer:
-    """Kills the daemon at seeded moments of each phase, with whoever carries out a command; and starts it again."""
-
-    def __init__(self, daemon: Daemon, engine: Engine) -> None:
-        self._daemon = daemon
-        self._engine = engine
-        self._chance = random.Random(f"kills {SEED}")
-        self.told: list[str] = []
-
-    def strike(self, phase: str) -> None:
-        """The kills of a phase, each within the daemon's first seconds, which may be before it serves."""
-        for _ in range(_share(phase)):
-            self._let_live(life := self._chance.uniform(0.0, LONGEST_LIFE))
-            self._kill(phase, life)
-            self._daemon.spawn()
-        self._daemon.wait_until_serving()
-
-    def strike_during(self, phase: str, *command: str) -> None:
-        """The kills of a phase while a command is under way; every other time it is killed as well."""
-        for _ in range(_share(phase)):
-            with self._engine.start(*command) as process:
-                self._let_live(life := self._chance.uniform(0.0, LONGEST_LIFE), process)
-                self._kill(phase, life)
-                if self._chance.random() < 0.5:
-                    process.kill()
-                self._daemon.start()
-                process.wait()
-
-    def _let_live(self, seconds: float, process: Process | None = None) -> None:
-        """Until its moment, or until the command has ended."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until and (process is None or process.is_running):
-            time.sleep(0.01)
-
-    def _kill(self, phase: str, life: float) -> None:
-        assert self._daemon.process.is_running, self._daemon.tail()
-        self._daemon.kill()
-        self.told.append(f"{phase} {life:.2f}")
-
-
-def _share(phase: str) -> int:
-    """How many of the kills fall into a phase; the last one takes what is left."""
-    whole = sum(SHARES.values())
-    shares = {name: KILLS * weight // whole for name, weight in SHARES.items()}
-    shares["release"] += KILLS - sum(shares.values())
-    return shares[phase]

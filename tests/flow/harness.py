@@ -306,6 +306,15 @@ class Engine:
         found: Row = self.ask("status")
         return found
 
+    def wait_for_first_passes(self, tail: Callable[[], str] = str) -> None:
+        """Wait until every stream of every source has been read to its end once."""
+
+        def have_completed() -> bool:
+            streams = [stream for source in self.status()["sources"] for stream in source["streams"].values()]
+            return all(stream["last_complete_at"] for stream in streams)
+
+        wait_until(have_completed, "the first passes end", pause=STATUS_SECONDS, tail=tail)
+
     def wait_for_rest(self, tail: Callable[[], str] = str) -> Row:
         """Wait until nothing is owed and no title is due; returns the status then."""
         return wait_until(self._at_rest, "the engine comes to rest", pause=STATUS_SECONDS, tail=tail)
