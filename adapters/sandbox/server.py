@@ -82,6 +82,8 @@ class Sandbox:
         directory.mkdir(parents=True, exist_ok=True)
         self.clock: Clock = clock or SystemClock()
         self.directory = directory
+        self.seed = seed
+        self.size = titles
         self.url = ""
         made = self._made(seed, titles)
         self.ledger = Ledger(directory / "ledger.ndjson")

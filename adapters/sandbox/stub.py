@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -127,6 +128,24 @@ class Route:
     answer: Callable[[Call], Answer]
 
 
+class Told(StrEnum):
+    """The amount that a distributor is told of a sale, as its ledger has it."""
+
+    PRICE = "the price in force"
+    PAID = "what the customer paid"
+    NOTHING = "no amount"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """A distributor in words for people: its name, the market it is at home in (`CA/CAD`), by what a title is out there."""
+
+    label: str
+    market: str
+    release: str
+    told: Told
+
+
 class Stub(Protocol):
     """A distributor's stand-in."""
 
@@ -134,6 +153,9 @@ class Stub(Protocol):
     def name(self) -> str:
         """The distributor's name: first segment of its paths, `distributor` in rows, default name of its source."""
         ...
+
+    @property
+    def about(self) -> About: ...
 
     @property
     def routes(self) -> Sequence[Route]: ...

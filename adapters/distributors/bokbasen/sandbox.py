@@ -19,7 +19,7 @@ from adapters.distributors.bokbasen.sandbox_titles import MARKET
 from adapters.distributors.bokbasen.sandbox_tokens import Client, Tokens
 from adapters.sandbox.catalogue import BookMaker, TitleEdit, TitleRow
 from adapters.sandbox.ledger import LedgerRow
-from adapters.sandbox.stub import Answer, Call, Route, StubWorld
+from adapters.sandbox.stub import About, Answer, Call, Route, StubWorld, Told
 
 NAME = "bokbasen"
 CLIENT_ID = "bokhandel-1"
@@ -51,6 +51,10 @@ class BokbasenStub:
     def client(self) -> Client:
         """Whoever has these credentials is let in."""
         return Client(id=CLIENT_ID, secret=self._derive("client secret"))
+
+    @property
+    def about(self) -> About:
+        return About(label="Bokbasen", market=MARKET, release="`published` in a delta", told=Told.PAID)
 
     @property
     def faults(self) -> Collection[str]:

@@ -22,7 +22,7 @@ from adapters.distributors.cb.sandbox_outbox import OutBox
 from adapters.distributors.cb.sandbox_shelf import MARKET, Shelf
 from adapters.sandbox.catalogue import BookMaker, TitleEdit, TitleRow
 from adapters.sandbox.ledger import LedgerRow
-from adapters.sandbox.stub import Answer, Call, Route, StubWorld
+from adapters.sandbox.stub import About, Answer, Call, Route, StubWorld, Told
 
 NAME = "cb"
 USERNAME = "luisterwinkel"
@@ -54,6 +54,10 @@ class CbStub:
     @property
     def name(self) -> str:
         return NAME
+
+    @property
+    def about(self) -> About:
+        return About(label="CB", market=MARKET, release="availability 10 becomes 20", told=Told.NOTHING)
 
     @property
     def faults(self) -> Collection[str]:

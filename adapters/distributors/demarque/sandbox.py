@@ -21,7 +21,7 @@ from adapters.distributors.demarque.sandbox_onix import Platform
 from adapters.distributors.demarque.sandbox_shelf import Shelf
 from adapters.sandbox.catalogue import BookMaker, TitleEdit, TitleRow
 from adapters.sandbox.ledger import LedgerRow
-from adapters.sandbox.stub import Answer, Call, Route, StubWorld
+from adapters.sandbox.stub import About, Answer, Call, Route, StubWorld, Told
 from adapters.sandbox.words import DISTRIBUTORS
 
 NAME = "demarque"
@@ -85,6 +85,10 @@ class DemarqueStub:
         """The profiles as they log in now, the first one's token replaced where the settings say so."""
         first, *others = self._users
         return (replace(first, token=self._settings.token or first.token), *others)
+
+    @property
+    def about(self) -> About:
+        return About(label="De Marque", market=MARKETS[0], release="the instant in its feed", told=Told.PRICE)
 
     @property
     def faults(self) -> Collection[str]:
