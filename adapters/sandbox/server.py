@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -15,10 +16,12 @@ import msgspec
 from aiohttp import web
 
 from adapters.clock import SystemClock
+from adapters.sandbox import page
 from adapters.sandbox.catalogue import EditInvalid, TitleEdit, TitleRow, instant_text
 from adapters.sandbox.faults import AFTERWARDS, INSTEAD, SETTINGS, Fault, Faults, Knob, KnobInvalid
 from adapters.sandbox.ledger import Ledger, whole_lines
 from adapters.sandbox.stub import Answer, Call, Route, Stub, StubFactory, StubWorld
+from syncengine.domain.offer import OfferState
 from syncengine.ports import Clock
 
 LOOPBACK = "127.0.0.1"
@@ -30,6 +33,8 @@ _LOGIN_PAGE = b"""<!DOCTYPE html>
 <body><form method="post" action="/login"><input name="user"><input name="password" type="password"></form></body></html>
 """
 _NOISE = bytes(range(256)) * 4
+_HIDDEN = "…"
+_SECRET_PARAMETER = re.compile(r"(?i)((?:^|&)(?:key|password|secret|client_secret|access_token)=)[^&]*")
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -102,6 +107,7 @@ class Sandbox:
             self.faults.know(stub.name, endpoints=endpoints, faults=stub.faults)
         self.calls: deque[CallRow] = deque(maxlen=_CALLS_KEPT)
         self._calls_count = 0
+        self._secrets = [secret for stub in self.stubs.values() for secret in stub.secrets.values()]
         self._runner: web.AppRunner | None = None
         self._take_back()
 
@@ -231,6 +237,8 @@ class Sandbox:
 
     def _routes(self) -> list[web.RouteDef]:
         routes = [
+            web.get("/", self._get_overview),
+            web.get(f"{page.PAGES}/{{name}}", self._get_page),
             web.get("/_sandbox/ledger", self._get_ledger),
             web.get("/_sandbox/calls", self._get_calls),
             web.get("/_sandbox/titles", self._get_titles),
@@ -289,14 +297,20 @@ class Sandbox:
                 distributor=stub.name,
                 endpoint=route.endpoint,
                 method=request.method,
-                path=request.path,
-                query=request.query_string,
+                path=self._hide(request.path),
+                query=_SECRET_PARAMETER.sub(rf"\1{_HIDDEN}", self._hide(request.query_string)),
                 status=answer.status,
                 word=answer.word,
                 fault=broken,
                 at=instant_text(at),
             )
         )
+
+    def _hide(self, text: str) -> str:
+        """The text without any secret of a stub: what is noted can be read by everybody."""
+        for secret in self._secrets:
+            text = text.replace(secret, _HIDDEN)
+        return text
 
     async def _send(self, request: web.Request, answer: Answer, broken: Fault | None) -> web.StreamResponse:
         headers = {
@@ -312,22 +326,67 @@ class Sandbox:
             return await _send_torn(request, answer, headers)
         return web.Response(status=answer.status, body=answer.bytes, headers=headers)
 
+    # --- pages
+
+    async def _get_overview(self, _request: web.Request) -> web.Response:
+        return _html(page.overview([self._view(name) for name in self.stubs]))
+
+    async def _get_page(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        if name not in self.stubs:
+            return _json({"error": self._unknown(name)}, status=404)
+        state = _state_of(request)
+        views = {each: self._view(each) for each in self.stubs}
+        return _html(page.distributor_page(list(views.values()), views[name], state))
+
+    def _view(self, name: str) -> page.View:
+        stub = self.stubs[name]
+        return page.View(
+            name=name,
+            about=stub.about,
+            address=stub.address(self.url),
+            titles=list(stub.titles(self.clock.now())),
+            ledger=self.ledger.rows(distributor=name),
+            calls=[row for row in self.calls if row.distributor == name],
+            knobs=self.faults.as_document().get(name, {}),
+            settings=stub.settings(),
+            scenarios=stub.scenarios,
+        )
+
     # --- steering
 
+    def _named(self, request: web.Request) -> list[str]:
+        """The one distributor that the query names, or all; an unknown one is answered with 400."""
+        name = request.query.get("distributor")
+        if name is None:
+            return list(self.stubs)
+        if name not in self.stubs:
+            raise _refusal(self._unknown(name))
+        return [name]
+
+    def _unknown(self, name: str) -> str:
+        return f"no distributor {name!r}; there is {', '.join(self.stubs)}"
+
     async def _get_ledger(self, request: web.Request) -> web.Response:
-        rows = self.ledger.rows(distributor=request.query.get("distributor"), kind=request.query.get("kind"))
-        return _json(rows)
+        names, kind = self._named(request), request.query.get("kind")
+        return _json([row for row in self.ledger.rows(kind=kind) if row.distributor in names])
 
     async def _get_calls(self, request: web.Request) -> web.Response:
+        names = self._named(request)
         endpoint, since = request.query.get("endpoint"), request.query.get("since", "0")
         if not since.isdecimal():
             return _json({"error": "since is the sequence of a call"}, status=400)
-        rows = [row for row in self.calls if row.sequence > int(since) and endpoint in {None, row.endpoint}]
+        rows = [
+            row
+            for row in self.calls
+            if row.sequence > int(since) and endpoint in {None, row.endpoint} and row.distributor in names
+        ]
         return _json(rows)
 
     async def _get_titles(self, request: web.Request) -> web.Response:
-        isbn = request.query.get("isbn")
-        return _json([row for row in self.titles() if isbn in {None, row.isbn}])
+        names, state, isbn = self._named(request), _state_of(request), request.query.get("isbn")
+        rows = [row for row in self.titles() if isbn in {None, row.isbn} and state in {None, row.state}]
+        return _json([row for row in rows if row.distributor in names])
 
     async def _post_titles(self, request: web.Request) -> web.Response:
         try:
@@ -336,16 +395,15 @@ class Sandbox:
         except (msgspec.DecodeError, EditInvalid) as error:
             return _json({"error": str(error)}, status=400)
 
-    async def _get_scenarios(self, _request: web.Request) -> web.Response:
-        return _json(self.scenarios())
+    async def _get_scenarios(self, request: web.Request) -> web.Response:
+        names = self._named(request)
+        return _json({name: found for name, found in self.scenarios().items() if name in names})
 
-    async def _get_faults(self, _request: web.Request) -> web.Response:
-        document: dict[str, dict[str, Any]] = {name: {} for name in self.stubs}
-        for name, endpoints in self.faults.as_document().items():
-            document[name].update(endpoints)
-        for name, stub in self.stubs.items():
-            document[name][SETTINGS] = stub.settings()
-        return _json(document)
+    async def _get_faults(self, request: web.Request) -> web.Response:
+        knobs = self.faults.as_document()
+        return _json(
+            {name: {**knobs.get(name, {}), SETTINGS: self.stubs[name].settings()} for name in self._named(request)}
+        )
 
     async def _post_faults(self, request: web.Request) -> web.Response:
         try:
@@ -361,6 +419,25 @@ class Sandbox:
 
 def _json(document: object, *, status: int = 200) -> web.Response:
     return web.Response(status=status, body=msgspec.json.encode(document), content_type="application/json")
+
+
+def _html(text: str) -> web.Response:
+    return web.Response(text=text, content_type="text/html", headers=page.HEADERS)
+
+
+def _refusal(error: str) -> web.HTTPBadRequest:
+    return web.HTTPBadRequest(text=msgspec.json.encode({"error": error}).decode(), content_type="application/json")
+
+
+def _state_of(request: web.Request) -> OfferState | None:
+    """The state that the query names, if it names one; an unknown one is answered with 400."""
+    name = request.query.get("state")
+    if name is None:
+        return None
+    try:
+        return OfferState(name)
+    except ValueError:
+        raise _refusal(f"no state {name!r}; there is {', '.join(OfferState)}") from None
 
 
 def _not_found(_call: Call) -> Answer:

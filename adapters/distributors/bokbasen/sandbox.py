@@ -54,7 +54,7 @@ class BokbasenStub:
 
     @property
     def about(self) -> About:
-        return About(label="Bokbasen", market=MARKET, release="`published` in a delta", told=Told.PAID)
+        return About(label="Bokbasen", market=MARKET, release="published in a delta", told=Told.PAID)
 
     @property
     def faults(self) -> Collection[str]:
