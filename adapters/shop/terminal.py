@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -78,8 +79,9 @@ def _visible(value: Any) -> Any:  # noqa: ANN401 - any part of a document, and t
 
 def _resync(document: Document, console: Console) -> None:
     told = {error["message"] for error in document.get("errors", ())}
+    counts = Counter(report["source"] for report in document["passes"])
     for report in document["passes"]:
-        _pass(report, console, told)
+        _pass(report, console, told, is_alone=counts[report["source"]] == 1)
     if document.get("dry_run"):
         console.print("[bold]dry run[/]    nothing of this was applied")
     orders = {state: count for state, count in document["orders"].items() if count}
@@ -97,11 +99,12 @@ def _resync(document: Document, console: Console) -> None:
         console.print("[bold]next[/]       run.py orders list --state ATTENTION")
 
 
-def _pass(report: Document, console: Console, told: Collection[str] = ()) -> None:
-    """The account of a pass, without warnings that were told as its error."""
+def _pass(report: Document, console: Console, told: Collection[str], *, is_alone: bool) -> None:
+    """The account of a pass, without warnings that were told as its error; of several of one source each by its stream."""
+    stream = "" if is_alone else f" {escape(report['stream'])}"
     end = "complete" if report["complete"] else "[bold red]not complete[/]"
     console.print(
-        f"[bold]{escape(report['source'])}[/] {report['mode']} pass {end}: {_counted(report['records'], 'record')}, "
+        f"[bold]{escape(report['source'])}[/]{stream} {report['mode']} pass {end}: {_counted(report['records'], 'record')}, "
         f"{report['bytes']:,} bytes in {report['seconds']:.1f} s"
     )
     _account(report, console, told)
@@ -267,12 +270,16 @@ def _status(document: Document, console: Console) -> None:
     reports = [report for report in document["passes"] if report["mode"] != PassMode.SINGLE]
     latest = {(report["source"], report["stream"]): report for report in reversed(reports)}
     for source in document["sources"]:
-        ended = [_when(stands["last_complete_at"]) or "never" for stands in source["streams"].values()]
+        streams = source["streams"]
+        ended = [
+            f"{_when(stands['last_complete_at']) or 'never'}{f' ({escape(stream)})' if len(streams) > 1 else ''}"
+            for stream, stands in streams.items()
+        ]
         console.print(
             f"[bold]{escape(source['source'])}[/]  {_counted(source['records'], 'record')}, "
             f"last complete pass {', '.join(ended)}"
         )
-        for stream in source["streams"]:
+        for stream in streams:
             _unfinished(latest.pop((source["source"], stream), None), console)
     for (name, _), report in latest.items():
         console.print(f"[bold]{escape(name)}[/]  last pass {_when(report['ended_at']) or 'not ended'}")

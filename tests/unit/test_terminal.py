@@ -33,7 +33,8 @@ def piped(command: str, document: Mapping[str, Any]) -> str:
 
 
 def report(*noted: Noted, mode: PassMode = PassMode.DELTA, **values: Any) -> PassReport:
-    made = PassReport(source=SourceName("backlist"), stream=StreamName("files"), mode=mode, started_at=AT, **values)
+    facts = {"stream": StreamName("files"), **values}
+    made = PassReport(source=SourceName("backlist"), mode=mode, started_at=AT, **facts)
     for one in noted:
         made.warn(one)
     return made
@@ -112,6 +113,14 @@ class TestLines:
 
 
 class TestAPass:
+    def test_of_several_streams_each_is_named_with_its_last_pass(self):
+        document = standing()
+        document["sources"][0]["streams"] = {
+            "metadata": {"last_complete_at": AT.isoformat()},
+            "inventory": {"last_complete_at": None},
+        }
+        assert "last complete pass 2026-11-21 20:06:00Z (metadata), never (inventory)" in shown("status", document, 120)
+
     def test_one_is_told_in_the_singular(self):
         one = report(outcomes={**dict.fromkeys(RecordOutcome, 0), RecordOutcome.DUPLICATES: 1})
         text = shown("resync", read(one))
@@ -121,6 +130,13 @@ class TestAPass:
     def test_fields_that_changed_stand_by_how_often_and_then_by_name(self):
         text = shown("resync", read(report(changes={"title": 1, "price": 20, "form": 1})))
         assert "  changed  price 20, form 1, title 1\n" in text
+
+    def test_of_several_streams_of_a_source_each_is_named_and_one_alone_is_not(self):
+        streams = [report(stream=StreamName(name), complete=True) for name in ("metadata", "inventory")]
+        text = shown("resync", read(*streams))
+        assert "backlist metadata delta pass complete" in text
+        assert "backlist inventory delta pass complete" in text
+        assert "backlist delta pass complete" in shown("resync", read(report(complete=True)))
 
     def test_why_it_broke_off_is_told_once(self):
         broken = report(Noted(WarningKind.HEADER, "no sender"), Noted(WarningKind.BROKEN_OFF, "it is gone"))
@@ -170,6 +186,14 @@ class TestHowEverythingStands:
         assert "backlist  last pass 2026-11-21 20:06:00Z\n" in shown(
             "status", standing(report(complete=True), sources=())
         )
+
+    def test_of_several_streams_each_is_named_with_its_last_pass(self):
+        document = standing()
+        document["sources"][0]["streams"] = {
+            "metadata": {"last_complete_at": AT.isoformat()},
+            "inventory": {"last_complete_at": None},
+        }
+        assert "last complete pass 2026-11-21 20:06:00Z (metadata), never (inventory)" in shown("status", document, 120)
 
     def test_one_is_told_in_the_singular(self):
         text = shown("status", standing())
