@@ -82,13 +82,16 @@ class LuisterhuisFeed:
         if known.began_at is not None and not is_full:
             settings = self._settings
             since = modified_from(known.began_at, self._zone, settings.overlap, settings.modified_from_format)
-        offset = 0
+        offset = read_count = 0
         body, before = await self._pages.page(self._address(since, offset)), b""
-        for number in range(1, _MOST_RECORDS // self._settings.page_size + 1):
+        number = 0
+        while read_count <= _MOST_RECORDS:
+            number += 1
             coming = None
             if number > 1 and (records := records_of(body)) and records == records_of(before):
                 raise self._endless(f"page {number} has the records of the page before")
             count = count_records(body)
+            read_count += count
             if not self._is_last(count):
                 # Behind those that came, for a server may give fewer than it is asked for; what only looks like a record is none.
                 offset += 1 if self._settings.offset_unit == "pages" else min(count, self._settings.page_size)
