@@ -1011,8 +1011,11 @@ async def _demo(titles: int, seed: int) -> int:
     from rich.console import Console
 
     from adapters.sandbox.demo import tell_demo
+    from state.sqlite.owner import Ownership
 
     directory = Path("var/demo")
+    if (store := directory / "var" / "syncengine.db").exists():
+        Ownership(store).release()  # raises StoreLocked where somebody uses what is about to be thrown away
     shutil.rmtree(directory, ignore_errors=True)
     stubs = make_sandbox(seed, titles, directory)
     await stubs.start()

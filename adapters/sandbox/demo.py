@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from textwrap import shorten
@@ -52,7 +52,7 @@ class _Day:
         self._chance = chance
         self._began = clock.monotonic()
         self._parts = [choose_part(stub, clock.now()) for stub in sandbox.stubs.values()]
-        self._sold_at_once: Mapping[str, int] = {}
+        self._sold_at_once: Counter[str] = Counter()
 
     async def first_pass(self) -> None:
         """Every catalogue, once."""
@@ -108,7 +108,8 @@ class _Day:
     async def release(self) -> None:
         """The instant passes: what is known by its instant is sold by the clock, the rest once a delta tells that it is out."""
         at = max(map(self._release_of, self._parts), default=self._clock.now())
-        self._heading(f"{at:%H:%M:%S} UTC: {sum(len(part.released) for part in self._parts)} titles come out")
+        count = sum(len(part.released) - 1 for part in self._parts)  # one of each was taken back
+        self._heading(f"{at:%H:%M:%S} UTC: {count} titles come out")
         before = self._count("sale")
         known = len(self._sandbox.ledger)
         while self._clock.now() <= at:
@@ -124,7 +125,7 @@ class _Day:
         await self._perform("settle", {})
         steps = (clock - before, delta - clock, self._count("sale") - delta)
         rows = [(part.label, part.about.release, *(str(sales[part.name]) for sales in steps)) for part in self._parts]
-        self._table(("", "a title is out by", "sold by the clock", "after a delta", "once paid"), rows)
+        self._table(("sold", "a title is out by", "by the clock", "after a delta", "once paid"), rows)
         if first is not None and clock != before:
             late = (datetime.fromisoformat(first.at) - at).total_seconds()
             self._say(f"the first sale was made {late:.1f} s after the instant, with no feed in between")
