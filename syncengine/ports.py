@@ -267,6 +267,10 @@ class Calls(Protocol):
         """How many calls may be in flight at once."""
         ...
 
+    def concurrency_of(self, limit: str) -> int:
+        """How many of them may be of that endpoint class; a call beyond it waits before it is journaled, not in `send`."""
+        ...
+
     def prepare(self, operation: Operation) -> Request:
         """The request that carries the operation; deterministic. Raises AmountInvalid."""
         ...

@@ -1,7 +1,7 @@
 """One source's outbox, to calls, to receipts.
 
-An entry's way: claimed, a turn of its rate, journaled with its frozen request, departed, sent, concluded. Where its turn has come
-already it is journaled with its claim. The journal is written before the first byte leaves, so that after a crash an entry is
+An entry's way: claimed, a place of its endpoint class, a turn of its rate, journaled with its frozen request, departed, sent,
+concluded. Where its turn has come already it is journaled with its claim. The journal is written before the first byte leaves, so that after a crash an entry is
 surely unsent or in doubt; one in doubt is resolved as its kind's policy says before anything else is sent for it. It departs at an
 instant of its rate, for the journals of several turns may become durable at once.
 """
@@ -20,6 +20,7 @@ from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 from syncengine.delivery.bell import Bell, Wake
 from syncengine.delivery.breaker import Breaker, BreakerState
 from syncengine.delivery.journal import Claimed, Journal, Room, Settlement
+from syncengine.delivery.places import Places
 from syncengine.delivery.retry import Action, Decision, decide, decide_lookup
 from syncengine.delivery.spend import SpendGuard
 from syncengine.delivery.trip import FIRST_DUPLICATE, Trip, explain
@@ -52,7 +53,7 @@ _log = Logger(__name__)
 
 
 class Worker:
-    """Delivers one source's outbox, up to `calls.concurrency` entries at a time."""
+    """Delivers one source's outbox, up to `calls.concurrency` entries at a time, and of an endpoint class as many as that one takes."""
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class Worker:
         self._wake = wake
         self._grace = grace_seconds
         self._breaker = Breaker()
+        self._places = Places(calls.concurrency_of)
         self._trips: list[Trip] = []
         self._idle: list[asyncio.Future[Trip]] = []
         self._stirred = Bell()
@@ -162,15 +164,26 @@ class Worker:
         if self._room().every < 1:
             return Claimed(), self._rest_without_room()
         claimed = await self._journal.claim(self._room, self._ready)
+        # A section that failed and was written anew may have come to other entries than at first.
+        self._places.free_all_but({entry.id for entry in (*claimed.entries, *(trip.entry for trip in self._trips))})
         return claimed, self._rest_until(claimed.next_at)
 
     def _ready(self, entry: Entry) -> Request | None:
-        """The request of an entry that was just claimed, if its turn has come already."""
+        """The request of an entry that was just claimed, if there is a place for it and its turn has come already."""
         try:
             request = entry.request or self._calls.prepare(entry.operation)
         except Exception:  # noqa: BLE001 - met again on its trip, where it is laid to the entry
             return None
-        return request if self._pace.take(self._source, request.limit) else None
+        return request if self._take(entry, request.limit) else None
+
+    def _take(self, entry: Entry, limit: str) -> bool:
+        """A place and a turn at once, or neither. The place comes first: a turn must not lapse while there is no place for it."""
+        if not self._places.take(entry.id, limit):
+            return False
+        if not self._pace.take(self._source, limit):
+            self._places.free(entry.id)
+            return False
+        return True
 
     def _room(self) -> Room:
         """Half of all places at most are for declarations and refunds, so that they never hold up sales."""
@@ -248,6 +261,7 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - set aside with its entry, or raised by the loop
             await self._set_aside(trip, error)
         finally:
+            self._places.free(trip.entry.id)
             self._trips.remove(trip)
             if trip.is_probe and not trip.told_breaker:
                 self._breaker = self._breaker.abandoned()
@@ -287,6 +301,7 @@ class Worker:
             return False
         await self._pace.depart(self._source, request.limit)
         receipt = await self._calls.send(request)
+        self._places.free(entry.id)
         verdict = self._calls.read_lookup(entry.operation, receipt)
         self._note(trip, request, receipt, verdict)
         decision = decide_lookup(
@@ -300,12 +315,13 @@ class Worker:
         return False
 
     async def _wait_for_turn(self, trip: Trip, limit: str) -> bool:
-        """Whether the turn came; if the worker stops before it comes, the entry is given back."""
-        if not self._is_stopping and self._pace.take(self._source, limit):
+        """Whether place and turn came; if the worker stops before they come, the entry is given back."""
+        if not self._is_stopping and self._take(trip.entry, limit):
             return True
         with anyio.CancelScope() as trip.waiting:
             if self._is_stopping:
                 trip.waiting.cancel()
+            await self._places.turn(trip.entry.id, limit)
             await self._pace.turn(self._source, limit)
         came = not trip.waiting.cancelled_caught
         trip.waiting = None
@@ -325,6 +341,7 @@ class Worker:
         trip.left = True
         receipt = await self._calls.send(request)
         entry = trip.entry
+        self._places.free(entry.id)
         verdict = self._calls.read(entry.operation, receipt, sent_before=entry.ever_sent)
         self._note(trip, request, receipt, verdict)
         if verdict.outcome is Outcome.UNKNOWN and verdict.word == DUPLICATE and not entry.ever_sent:

@@ -144,6 +144,7 @@ def test_a_secret_is_read_when_an_account_is_connected(tmp_path, monkeypatch):
     assert "canary" not in repr(made)
     assert made.calls is not None
     assert 2 + 4 == made.calls.concurrency
+    assert (2, 4) == (made.calls.concurrency_of("luisterhuis"), made.calls.concurrency_of("placeorder"))
 
 
 def test_a_secret_that_would_break_a_header_is_refused(tmp_path, monkeypatch):

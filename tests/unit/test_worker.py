@@ -72,6 +72,7 @@ class Distributor:
     clock: JumpClock
     policies: Mapping[OperationKind, UnknownPolicy] = field(default_factory=dict)
     concurrency: int = 4
+    bounds: Mapping[str, int] = field(default_factory=dict)
     operations: frozenset[OperationKind] = frozenset(OperationKind)
     script: dict[str, list[str | Receipt | Exception]] = field(default_factory=dict)
     everything: str | Receipt | Exception | None = None
@@ -82,6 +83,9 @@ class Distributor:
     most_at_once: int = 0
     under_way: int = 0
     until_seconds: float | None = None
+
+    def concurrency_of(self, limit: str) -> int:
+        return self.bounds.get(limit, self.concurrency)
 
     def prepare(self, operation: Operation) -> Request:
         if operation.amount is not None and operation.amount != operation.amount.quantize(Decimal("0.01")):
@@ -210,6 +214,14 @@ class SlowPace(FreePace):
         await super().turn(source, limit)
         if limit in self.slow:
             await anyio.sleep_forever()
+
+
+class ReadyPace(FreePace):
+    """A pace at which every turn has come already."""
+
+    def take(self, source: SourceName, limit: str) -> bool:
+        self.turns.append(limit)
+        return True
 
 
 class House:
@@ -378,6 +390,55 @@ async def test_no_more_calls_than_allowed_are_in_flight_at_once(house):
 
     assert house.distributor.most_at_once == 3
     assert len(house.distributor.effects) == 10
+
+
+@pytest.mark.parametrize("pace", [FreePace, ReadyPace])
+async def test_what_waits_for_a_place_of_its_class_is_not_journaled(house, pace):
+    """After a crash it is surely unsent: nobody has to decide about it."""
+    house.pace = pace()
+    house.distributor.bounds = {"sale": 2}
+    house.distributor.policies = {SALE: UnknownPolicy.PARK}
+    house.distributor.hold = asyncio.Event()
+    await house.owe(*(f"r{number}" for number in range(6)))
+    worker = asyncio.ensure_future(house.worker().drain())
+    await until(lambda: house.distributor.under_way == 2)
+
+    states = [entry.state for entry in (await house.entries()).values()]
+    assert [EntryState.SENT] * 2 + [EntryState.CLAIMED] * 2 + [EntryState.PENDING] * 2 == states
+
+    house.distributor.hold.set()
+    await worker
+    assert 2 == house.distributor.most_at_once
+    assert 6 == len(house.distributor.effects)
+
+
+async def test_a_full_class_holds_up_no_other(house):
+    house.distributor.bounds = {"sale": 1}
+    house.distributor.hold = asyncio.Event()
+    await house.owe("r1", "r2")
+    await house.owe("refund-r3", kind=REFUND)
+    worker = asyncio.ensure_future(house.worker().drain())
+
+    await until(lambda: house.distributor.under_way == 2)
+    assert {"/sale/r1", "/refund/refund-r3"} == set(house.distributor.targets)
+    house.distributor.hold.set()
+    await worker
+    assert 3 == len(house.distributor.effects)
+
+
+async def test_stopping_sends_nothing_that_waits_for_a_place(house):
+    house.distributor.bounds = {"sale": 1}
+    house.distributor.hold = asyncio.Event()
+    await house.owe("r1", "r2")
+    worker = house.worker()
+    running = asyncio.ensure_future(worker.run())
+    await until(lambda: house.distributor.under_way == 1)
+
+    worker.stop()
+    house.distributor.hold.set()
+    await running
+    assert ["/sale/r1"] == house.distributor.targets
+    assert EntryState.PENDING is (await house.entries())["r2"].state
 
 
 async def test_a_request_is_journaled_before_its_first_byte_leaves(house):
@@ -1207,14 +1268,6 @@ async def cut_off(house: House, steps: Steps, at: int, how: str) -> None:
         steps.count, steps.at, steps.has_acted = 0, at, False
         await (asyncio.gather(running, return_exceptions=True) if running else draining)
     steps.at, steps.has_acted = -1, False
-
-
-class ReadyPace(FreePace):
-    """A pace at which every turn has come already."""
-
-    def take(self, source: SourceName, limit: str) -> bool:
-        self.turns.append(limit)
-        return True
 
 
 @pytest.mark.parametrize("pace", [FreePace, ReadyPace])

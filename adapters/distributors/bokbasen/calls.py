@@ -58,6 +58,9 @@ class BokbasenCalls:
     def concurrency(self) -> int:
         return self._terms.concurrency
 
+    def concurrency_of(self, limit: str) -> int:  # noqa: ARG002 - all classes share it
+        return self._terms.concurrency
+
     def prepare(self, operation: Operation) -> Request:
         """An order, or the look-up of the title in the inventory.
 

@@ -43,6 +43,10 @@ class CbCalls:
     def concurrency(self) -> int:
         return sum(calls.concurrency for calls in (self._audiobooks, self._ebooks) if calls is not None)
 
+    def concurrency_of(self, limit: str) -> int:
+        """The two services are asked apart from each other (contract cb 3.8)."""
+        return self.audiobooks.concurrency if limit == LUISTERHUIS_LIMIT else self._ebook_calls().concurrency
+
     def prepare(self, operation: Operation) -> Request:
         return self._of(operation).prepare(operation)
 

@@ -70,6 +70,9 @@ class DeMarqueCalls:
     def concurrency(self) -> int:
         return self._concurrency
 
+    def concurrency_of(self, limit: str) -> int:  # noqa: ARG002 - all classes share it
+        return self._concurrency
+
     def prepare(self, operation: Operation) -> Request:
         publication = self._publication(operation.key.isbn)
         match operation.kind:
