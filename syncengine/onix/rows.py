@@ -24,13 +24,17 @@ _MOST_LEAVES = 1000
 def read_row(body: bytes, context: Context, rows: Rows) -> tuple[Product, tuple[Noted, ...]]:
     """The facts of one row, and what had to be repaired or is odd about it; raises RecordInvalid.
 
-    A row is about the ISBN that is its reference. Of several references in one row the first counts.
+    A row is about the ISBN that is its reference. Of several references in one row the first counts; one that stands deeper before
+    it would be taken for it where the message is cut into records, and so the row is not read.
     """
     found = repair(context.opening, body, context.closing)
     leaves = _counted(_leaves(_record(found.root, rows), "", 1))
     references = [text for path, text in leaves if path == rows.reference and text]
     if not references:
         raise RecordInvalid(f"the row has no {rows.reference}")
+    place, _, name = next(path for path, _ in leaves if path.rpartition("/")[2] == rows.reference).rpartition("/")
+    if place:
+        raise RecordInvalid(f"its first {name} stands in {place}, where it is no reference")
     product = Product(
         reference=RecordReference(rows.prefix + references[0]),
         notification_type=NotificationType.CONFIRMED,

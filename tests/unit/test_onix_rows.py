@@ -259,6 +259,7 @@ class TestReading:
         [
             ("<entry><isbn>978</isbn><x><y></x></entry>", "not well-formed"),
             ("<entry><z><isbn>978</isbn></z></entry>", "the row has no isbn"),
+            ("<entry><z><isbn>978</isbn></z><isbn>979</isbn></entry>", "its first isbn stands in z"),
             (f"<entry><isbn>978</isbn>{'<x>' * 120}{'</x>' * 120}</entry>", "nested more than"),
             (f"<entry><isbn>978</isbn>{'<x/>' * 1001}</entry>", "more than 1000 elements"),
         ],
