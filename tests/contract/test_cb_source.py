@@ -428,6 +428,18 @@ def test_a_message_with_one_ean_each_stays_as_it_is():
     assert broken == outbox.split_products(broken)
 
 
+async def test_an_agreement_of_another_relation_is_passed_over_and_told(shop, capfd):
+    """What another shop has agreed on is no leave to sell (contract cb 9: the file's name says whose it is)."""
+    folder = shop.sandbox.directory / "cb-outbox" / "agreement"
+    (own,) = folder.glob("*.xml")
+    strange = folder / own.name.replace("7414440", "9999999")
+    strange.write_bytes(own.read_bytes().replace(b"<AllowedToOrder>N", b"<AllowedToOrder>Y"))
+    reading = await shop.read("agreement")
+    assert [str(own)] == [name for name, _ in reading.parts]
+    told = capfd.readouterr()
+    assert strange.name in f"{told.out}{told.err}"
+
+
 async def test_a_folder_or_a_pattern_names_the_files(shop):
     by_pattern = await shop.read("agreement")
     by_folder = await shop.read("agreement", books={"agreement": ("cb-outbox/agreement",)})

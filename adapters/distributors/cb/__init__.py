@@ -33,7 +33,7 @@ contract could not read, or decided for itself, is a setting with that choice as
 | 8.4 orders held until the day of publication | INF | `ebooks.hold_until_publication` |
 | 8.5 at which service a title is bought | UNKNOWN | `route`: an EAN to `luisterhuis` or `ebooks` |
 | 9 which availabilities are for sale, and not yet | CHOICE | `ebooks.for_sale_codes`, `.not_yet_codes` |
-| 9 the name of an agreement file | known | `ebooks.agreement_name` (a pattern with the group `stamp`) |
+| 9 the name of an agreement file | known | `ebooks.agreement_name` (a pattern with the groups `stamp` and `relation`) |
 | 9, 10 a day without a file is told | CHOICE, CONFLICT | `ebooks.files_by` (hour), `.holidays` |
 
 Names are the keys of `names.LUISTERHUIS_NAMES` and `names.EBOOK_NAMES`; meanings are those of `codes.Meaning`.
@@ -87,7 +87,9 @@ def connect(name: SourceName, settings: SourceSettings, world: World) -> Distrib
             name,
             settings.routing,
             feed=_feed(name, settings, world, room),
-            files=OutBox(name, books, world.directory, settings.zone, world.clock) if books else None,
+            files=OutBox(name, books, world.directory, settings.zone, world.clock, relation_id=settings.relation_id)
+            if books
+            else None,
             full_every=settings.full_every,
         ),
         rules=CbRules(

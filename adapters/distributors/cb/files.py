@@ -25,9 +25,12 @@ log = Logger(__name__)
 class OutBox:
     """Reads what CB puts into the out box: every file once, in the order in which the files were sent."""
 
-    def __init__(self, name: SourceName, settings: Ebooks, directory: Path, zone: ZoneInfo, clock: Clock) -> None:
-        """Relative paths start at `directory`; times without zone are those of `zone`."""
+    def __init__(
+        self, name: SourceName, settings: Ebooks, directory: Path, zone: ZoneInfo, clock: Clock, *, relation_id: str
+    ) -> None:
+        """Relative paths start at `directory`; times without zone are those of `zone`; `relation_id` is whose agreements count."""
         self._name = name
+        self._relation_id = relation_id
         self._settings = settings
         self._agreement = [str(directory / pattern) for pattern in settings.agreement]
         self._articles = [str(directory / pattern) for pattern in settings.articles]
@@ -42,7 +45,12 @@ class OutBox:
     async def agreement(self, cursor: bytes | None) -> Steps:
         """The new agreement messages. The engine itself tells which are older than the last applied, by their SentDateTime (9)."""
         known = decode(cursor, FilesCursor)
-        found = await asyncio.to_thread(self._new, self._agreement, known, self._settings.agreement_name)
+        name = self._settings.agreement_name
+        found = await asyncio.to_thread(self._new, self._agreement, known, name)
+        for stranger in [each for each in found if not outbox.is_of(each.path, name, self._relation_id)]:
+            # What another shop may sell is no leave for this one.
+            log.warning("an agreement of another relation", source=self._name, file=stranger.path.name)
+            found.remove(stranger)
         for delivery, after in _cursors(found, known):
             for message in delivery.messages:
                 last = message is delivery.messages[-1]

@@ -82,6 +82,12 @@ def key_of(path: Path) -> str:
     return f"{path.name}|{told.st_size}|{told.st_mtime_ns}"
 
 
+def is_of(path: Path, name: str, relation_id: str) -> bool:
+    """Whether a file is this relation's, by the group `relation` of the pattern of its name; one that does not say may be."""
+    found = re.fullmatch(name, path.name)
+    return found is None or found.groupdict().get("relation") in {None, relation_id}
+
+
 def split_products(body: bytes) -> bytes:
     """An agreement message in which each Product names one Ean: what is said of several is said of each (contract cb 9).
 
