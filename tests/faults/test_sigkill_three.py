@@ -1,4 +1,4 @@
-"""Killed with three distributors in one store: nothing doubled, and missing is only what stands before a person."""
+"""Killed, or failed by three distributors in one store: nothing doubled, and missing is only what stands before a person."""
 
 from __future__ import annotations
 
@@ -78,6 +78,70 @@ def test_kills_lose_nothing_that_can_be_asked_for_and_double_nothing(
     sandbox.clear_faults()
     in_doubt = season.judge(engine)
     print(f"{len(in_doubt)} orders stand before a person")
+
+
+def test_faulty_distributors_lose_nothing_that_can_be_asked_for_and_double_nothing(
+    sandbox: Sandbox, engine: Engine, tmp_path: Path
+) -> None:
+    """Errors and broken connections before and after the effect, spoilt answers and refusals of the rate, at all three."""
+    engine.configure(limits=dict.fromkeys(("sale", "placeorder", "luisterhuis"), "50/s burst 5"))
+    season = Season(sandbox, SEED, orders=ORDERS)
+    with Daemon(engine) as daemon:
+        engine.wait_for_first_passes(daemon.tail)
+        for name, knobs in _FAULTS.items():
+            sandbox.of(name).set_faults(**knobs)
+        engine.run("orders", "import", str(season.write_orders(tmp_path / "orders.csv")))
+        engine.wait_for_rest(daemon.tail)
+        season.bring_release(10.0)
+        season.postpone()
+        engine.run("resync", "--delta")
+        wait_until(season.is_released, "the releases pass")
+        engine.run("resync", "--delta")
+        engine.wait_for_rest(daemon.tail)
+        season.confirm_payments(engine)
+        engine.wait_for_rest(daemon.tail)
+    fired = {name: sum(sandbox.of(name).faults_fired().values()) for name in DISTRIBUTORS}
+    print(f"faults that struck: {fired}")
+    assert all(fired.values()), fired
+    sandbox.clear_faults()
+    in_doubt = season.judge(engine)
+    assert in_doubt, "no answer was lost"
+    print(f"{len(in_doubt)} orders stand before a person")
+
+
+def _often(count: int, **how: Any) -> Mapping[str, Any]:
+    """A fault that strikes one call in ten until it has struck so often."""
+    return {"probability": 0.1, "count": count, **how}
+
+
+_SPOILT: Mapping[str, Mapping[str, Any]] = {
+    "error_after": _often(2),
+    "drop_after": _often(2),
+    "error_before": _often(1),
+    "drop_before": _often(1),
+    "torn": _often(1),
+    "garbage": _often(1),
+    "empty": _often(1),
+    "login_page": _often(1),
+    "throttle": _often(1, retry_after="1"),
+    "unavailable": _often(1, retry_after="1"),
+}
+_UNCERTAIN: Mapping[str, Mapping[str, Any]] = {
+    "drop_before": _often(1),
+    "error_before": _often(1),
+    "garbage": _often(1),
+}
+_FAULTS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "demarque": {"sale": _SPOILT, "preorder": _UNCERTAIN, "simulate": _UNCERTAIN, "lookup": {"drop_before": _often(1)}},
+    "cb": {
+        "order": _SPOILT,
+        "availability": _UNCERTAIN,
+        "placeorder": {**_SPOILT, "unpriced_registered": _often(1)},
+        "checkorderable": _UNCERTAIN,
+        "getcontenturl": {"drop_before": _often(1)},
+    },
+    "bokbasen": {"sale": _SPOILT, "lookup": _UNCERTAIN},
+}
 
 
 _SLOW: Mapping[str, Any] = {
