@@ -21,6 +21,8 @@ The contract leaves questions open; each is a setting, whose default is the cont
 | a second endpoint for international titles | none: there is none | |
 | sales reports, streaming reports | none: not built | |
 | rates | `limits` | gentle ones |
+| how often the state of a download is asked for, and how long (8.1) | `poll_every`, `poll_most` | 1 second, 5 minutes |
+| who DDS is among suppliers, and this shop among outlets (10.1) | `supplier`, `outlets` | `"DDS"`, none |
 | whether both feeds move at once when a title is published | none: no order is assumed | |
 | whether `access` is true before publication | `access_before_publication` | `true` |
 | preorders while the right is unknown (row 17) | `preorders_without_right` | `false` |
