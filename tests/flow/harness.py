@@ -205,7 +205,8 @@ def _bare(document: Any, name: str) -> list[Row]:
 def running_sandbox(
     directory: Path, *, seed: int, titles: int, only: Sequence[str] = ("demarque",)
 ) -> Iterator[Sandbox]:
-    """A sandbox on a free port, ready to be called; `only` are its distributors, and the view is that of the first."""
+    """A sandbox on a free port, ready to be called; `only` are its distributors, all where none is
+    named, and the view is that of the first."""
     arguments = [
         "sandbox",
         "--port",
@@ -227,7 +228,12 @@ def running_sandbox(
             return text if text.endswith("\n") else ""
 
         said = json.loads(wait_until(first_line, "the sandbox says its address", tail=process.tail))
-        yield Sandbox(process=process, url=said["url"], settings=Path(said["settings"]), distributor=only[0])
+        yield Sandbox(
+            process=process,
+            url=said["url"],
+            settings=Path(said["settings"]),
+            distributor=only[0] if only else "demarque",
+        )
 
 
 # --- the engine ---------------------------------------------------------------------------------------------------------
