@@ -1,9 +1,9 @@
 """One source's outbox, to calls, to receipts.
 
 An entry's way: claimed, a place of its endpoint class, a turn of its rate, journaled with its frozen request, departed, sent,
-concluded. Where its turn has come already it is journaled with its claim. The journal is written before the first byte leaves, so that after a crash an entry is
-surely unsent or in doubt; one in doubt is resolved as its kind's policy says before anything else is sent for it. It departs at an
-instant of its rate, for the journals of several turns may become durable at once.
+concluded. Where place and turn are there already it is journaled with its claim. The journal is written before the first byte
+leaves, so that after a crash an entry is surely unsent or in doubt; one in doubt is resolved as its kind's policy says before
+anything else is sent for it. It departs at an instant of its rate, for the journals of several turns may become durable at once.
 """
 
 from __future__ import annotations
