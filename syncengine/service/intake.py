@@ -347,7 +347,7 @@ class Intake:
                 async for stretch in coming:
                     work.report.bytes += stretch.bytes
                     batch.gathered.extend(stretch.batch)
-                    records = work.report.records + len(batch.gathered.frames) + batch.gathered.unchanged_count
+                    records = work.report.records + batch.unaccounted_count
                     self._progress.reading(self.name, part.name, bytes_read=work.report.bytes, records=records)
                     if self._is_passed_over(batch, work):
                         return False

@@ -153,6 +153,16 @@ class Batch:
         ready = () if self.ready is None else (frame.reference for frame in self.ready.frames)
         return frozenset((*judged, *ready))
 
+    @property
+    def unaccounted_count(self) -> int:
+        """How many records have come that no account tells of yet."""
+        count = len(self.gathered.frames) + self.gathered.unchanged_count
+        if self.ready is not None:
+            count += len(self.ready.frames) + sum(map(len, self.ready.unchanged))
+        if self.judged is not None:
+            count += len(self.judged.verdicts) + sum(map(len, self.judged.unchanged))
+        return count
+
     async def forget(self) -> None:
         """Read no more; nothing of it may use the store when the batch is gone."""
         if self.ready is not None:

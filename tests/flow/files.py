@@ -26,6 +26,7 @@ from syncengine.ports import (
 from syncengine.service.intake import Intake
 from syncengine.service.options import PassOptions
 from syncengine.service.parsers import Parsers
+from syncengine.service.progress import Unwatched
 from syncengine.settings import GuardSettings
 from tests.clock import JumpClock
 
@@ -90,13 +91,14 @@ class FileShop:
         self.store, self.clock, self.folder = store, clock, folder
         self.conventions = conventions
         self.passes = 0
+        self.progress = Unwatched()
 
     def intake(self, paths: Sequence[Path], mode: PassMode) -> Intake:
         source = FileSource(FILES, paths, mode=mode, conventions=self.conventions)
         rules = OnixRules(markets=(GB,), zone=ZoneInfo("Europe/London"))
         account = Account(kind="onix", address="files", organisation="")
         distributor = Distributor(source=source, rules=rules, calls=None, account=account)
-        return Intake(distributor, self.store, self.clock, Parsers(), GuardSettings())
+        return Intake(distributor, self.store, self.clock, Parsers(), GuardSettings(), self.progress)
 
     async def read(self, *messages: bytes, mode: PassMode = PassMode.DELTA, **options) -> PassReport:
         """One pass."""

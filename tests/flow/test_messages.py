@@ -1,6 +1,7 @@
 """Messages and records of plain files: their order, updates without a base, notices, tests, and what is reported of them."""
 
 from dataclasses import replace
+from typing import ClassVar
 
 import pytest
 
@@ -13,6 +14,7 @@ from syncengine.domain.passes import PassMode, RecordOutcome, WarningKind
 from syncengine.errors import GuardStopped
 from syncengine.onix import reader
 from syncengine.ports import AsideKind, Conventions, MissingReference, PartialUpdates
+from syncengine.service.progress import Unwatched
 from tests.clock import JumpClock
 from tests.flow.files import ISBNS, FileShop, message, record, sent, status, supply, titled
 
@@ -48,6 +50,26 @@ def facts(product) -> tuple[str | None, str | None]:
 
 def counts(report) -> dict[str, int]:
     return {outcome.value: number for outcome, number in report.outcomes.items() if number}
+
+
+# --- while a message is read
+
+
+async def test_the_count_of_records_never_runs_backwards(shop):
+    class Watch(Unwatched):
+        counts: ClassVar[list[int]] = []
+
+        def reading(self, source, part, *, bytes_read, records):
+            self.counts.append(records)
+
+    shop.progress = Watch()
+    long = f"<!-- {'.' * 100_000} -->"
+    records = [record(f"R{number}", WHOLE + (long if number >= 1000 else "")) for number in range(1100)]
+    report = await shop.read(message(*records))
+    assert 1100 == report.records
+    assert len(Watch.counts) > 3
+    assert sorted(Watch.counts) == Watch.counts
+    assert Watch.counts[-1] <= report.records
 
 
 # --- the order of messages
